@@ -1,0 +1,2 @@
+/* The parts of hiredis that Publishing (Swift) uses. */
+#include <hiredis/hiredis.h>

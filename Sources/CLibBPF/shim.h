@@ -1,0 +1,5 @@
+/* The parts of libbpf that BPF (Swift) uses. */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What count.bpf.c counts. One home for these structs: clang reads them for the programs, Swift imports them.
+ *
+ * packet  what was on the wire: a frame counts as its number of segments
+ * bytes   L2 bytes on the wire without FCS: frame length + (segments - 1) x headers, + 4 for a stripped tag
+ */
+#ifndef WEIR_COUNTERS_H
+#define WEIR_COUNTERS_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/* One pair of totals since the map was made. */
+struct weir_volume {
+    __u64 packets;
+    __u64 bytes;
+};
+
+/* Index of weir_direction.family. */
+#define WEIR_IPV4 0U
+#define WEIR_IPV6 1U
+#define WEIR_OTHER_FAMILY 2U
+#define WEIR_FAMILIES 3U
+
+/* Index of weir_direction.protocol: what the IP header, or the last extension header read, names. IP packets only. */
+#define WEIR_TCP 0U
+#define WEIR_UDP 1U
+#define WEIR_ICMP 2U /* ICMP and ICMPv6 */
+#define WEIR_OTHER_PROTOCOL 3U
+#define WEIR_PROTOCOLS 4U
+
+/* Index of weir_direction.flags: frames with that flag (in a segmented frame one segment carries it). */
+#define WEIR_SYN 0U     /* SYN without ACK */
+#define WEIR_SYN_ACK 1U /* SYN with ACK */
+#define WEIR_FIN 2U
+#define WEIR_RST 3U
+#define WEIR_FLAGS 4U
+
+/* Upper bounds of weir_direction.sizes, in L2 bytes of one packet; the last bucket holds what is above 9018. */
+#define WEIR_SIZE_BUCKETS 8U
+#define WEIR_SIZE_0 64U
+#define WEIR_SIZE_1 127U
+#define WEIR_SIZE_2 255U
+#define WEIR_SIZE_3 511U
+#define WEIR_SIZE_4 1023U
+#define WEIR_SIZE_5 1518U
+#define WEIR_SIZE_6 9018U
+
+/* One direction of one interface. */
+struct weir_direction {
+    __u64 frames;
+    struct weir_volume total;
+    struct weir_volume family[WEIR_FAMILIES];
+    struct weir_volume protocol[WEIR_PROTOCOLS];
+    __u64 flags[WEIR_FLAGS];
+    __u64 sizes[WEIR_SIZE_BUCKETS];
+    __u64 fragments; /* packets that are a later fragment: no ports */
+    __u64 malformed; /* packets whose headers end early or contradict themselves; counted above as far as they go */
+};
+_Static_assert(sizeof(struct weir_direction) == 8 * (1 + 2 + 6 + 8 + 4 + 8 + 2), "weir_direction has padding");
+
+/* Map "interfaces": per-CPU hash, key __u32 interface index. */
+struct weir_interface {
+    struct weir_direction rx;
+    struct weir_direction tx;
+};
+_Static_assert(sizeof(struct weir_interface) == 496, "weir_interface changed");
+
+/* Map "ports": key WEIR_PORT_INDEX(protocol, local port); in: received by us on that port, out: sent from it. */
+#define WEIR_PORT_PROTOCOLS 2U /* WEIR_TCP and WEIR_UDP */
+struct weir_port {
+    struct weir_volume in;
+    struct weir_volume out;
+};
+_Static_assert(sizeof(struct weir_port) == 32, "weir_port changed");
+
+/* Map "services": key the service's number (1 ... WEIR_SERVICES - 1), given by user space to a listening port. */
+#define WEIR_SERVICES 4096U
+struct weir_service {
+    __u64 syn_in;      /* SYN received: connections offered */
+    __u64 syn_ack_out; /* SYN+ACK sent: connections answered */
+    __u64 completed;   /* third packet of a handshake whose acknowledgement matches our SYN+ACK */
+};
+_Static_assert(sizeof(struct weir_service) == 24, "weir_service changed");
+
+/* Map "clients": hash, one entry per client of a service. IPv4 addresses are stored mapped (::ffff:a.b.c.d). */
+struct weir_client_key {
+    __u8 address[16];
+    __u16 port;     /* the service's, host byte order */
+    __u8 protocol;  /* WEIR_TCP or WEIR_UDP */
+    __u8 reserved;
+};
+_Static_assert(sizeof(struct weir_client_key) == 20, "weir_client_key has padding");
+
+struct weir_client {
+    struct weir_volume in;  /* from the client */
+    struct weir_volume out; /* to the client */
+    __u64 connections;      /* handshakes completed since it entered */
+    __u64 last_seen;        /* nanoseconds, CLOCK_MONOTONIC */
+};
+_Static_assert(sizeof(struct weir_client) == 48, "weir_client changed");
+
+/* Map "losses": per-CPU array with one entry; every way in which the tables can turn something away. */
+struct weir_losses {
+    __u64 interface_unknown; /* frames on an interface that is not in "interfaces" */
+    __u64 clients_full;      /* clients not entered because the table was full; their bytes stay in the port's total */
+    __u64 client_errors;     /* clients not entered for another reason */
+};
+_Static_assert(sizeof(struct weir_losses) == 24, "weir_losses changed");
+
+#endif
