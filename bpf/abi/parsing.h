@@ -3,8 +3,8 @@
  * Limits of header parsing. The kernel half (bpf/lib) and the decoder in Swift (Packets) read the same frame with the
  * same limits, so that both count it alike.
  */
-#ifndef WEIR_LIMITS_H
-#define WEIR_LIMITS_H
+#ifndef WEIR_PARSING_H
+#define WEIR_PARSING_H
 
 /* VLAN tags read inside the frame, beside the one that the card or the kernel may have stripped. */
 #define WEIR_MAX_TAGS 4U
