@@ -10,5 +10,29 @@
 #endif
 
 #include <stdint.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if_arp.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+
+/* Newer than Debian 12's headers: a UDP frame that stands for several datagrams. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+/* Names the calling thread; the kernel keeps 15 characters. */
+int clinux_name_thread(const char *name);
+
+/* Keeps the calling thread on one processor. */
+int clinux_pin_thread(unsigned int processor);
+
+/* The calling thread's effective capabilities, bit n = capability n. */
+int clinux_effective_capabilities(uint64_t *capabilities);
+
+/* IFF_... flags of an interface, asked through any socket of its network namespace. */
+int clinux_interface_flags(int socket, int index, unsigned int *flags);
 
 #endif
