@@ -1,0 +1,80 @@
+extension Packet {
+    /// TCP (RFC 9293). Options are not read, so they need not have been captured.
+    @inline(__always)
+    mutating func readTCP(_ bytes: RawSpan, at: Int, end: Int) {
+        transport = .tcp
+        if fragment == .later { return endHeaders(at: at, end: end) }
+        guard at &+ 20 <= min(end, bytes.byteCount) else {
+            return stop(at: at, size: 20, end: end, malformed: .malformedTCP, truncated: .truncatedTCP)
+        }
+        let size = Int(bytes.byte(at: at &+ 12) >> 4) &* 4
+        guard size >= 20, size <= end &- at else { return stop(at: at, .malformedTCP) }
+        readPorts(bytes, at: at)
+        sequence = bytes.be32(at: at &+ 4)
+        acknowledgement = bytes.be32(at: at &+ 8)
+        flags = TCPFlags(rawValue: bytes.byte(at: at &+ 13))
+        window = bytes.be16(at: at &+ 14)
+        endHeaders(at: at &+ size, end: end)
+    }
+
+    /// UDP (RFC 768). A length of zero is a jumbogram's (RFC 2675) and only legal in IPv6.
+    @inline(__always)
+    mutating func readUDP(_ bytes: RawSpan, at: Int, end: Int) {
+        transport = .udp
+        if fragment == .later { return endHeaders(at: at, end: end) }
+        guard at &+ 8 <= min(end, bytes.byteCount) else {
+            return stop(at: at, size: 8, end: end, malformed: .malformedUDP, truncated: .truncatedUDP)
+        }
+        let length = Int(bytes.be16(at: at &+ 4))
+        guard length >= 8 || length == 0 && family == .ipv6, length <= end &- at || fragment == .first else {
+            return stop(at: at, .malformedUDP)
+        }
+        readPorts(bytes, at: at)
+        endHeaders(at: at &+ 8, end: end)
+    }
+
+    /// ICMP (RFC 792) and ICMPv6 (RFC 4443).
+    @inline(never)
+    mutating func readICMP(_ bytes: RawSpan, at: Int, end: Int) {
+        transport = .icmp
+        if fragment == .later { return endHeaders(at: at, end: end) }
+        guard at + 8 <= min(end, bytes.byteCount) else {
+            return stop(at: at, size: 8, end: end, malformed: .malformedICMP, truncated: .truncatedICMP)
+        }
+        icmpType = bytes.byte(at: at)
+        icmpCode = bytes.byte(at: at + 1)
+        let isQuery =
+            switch (family, icmpType) {
+            case (.ipv4, 0), (.ipv4, 8), (.ipv4, 13...18), (.ipv6, 128), (.ipv6, 129): true
+            default: false
+            }
+        if isQuery { icmpIdentifier = bytes.be16(at: at + 4) }
+        endHeaders(at: at + 8, end: end)
+    }
+
+    /// SCTP (RFC 9260), and every protocol of which nothing more is read.
+    @inline(never)
+    mutating func readOtherTransport(_ bytes: RawSpan, at: Int, end: Int) {
+        transport = .other
+        guard protocolNumber == 132, fragment != .later else { return endHeaders(at: at, end: end) }
+        guard at + 12 <= min(end, bytes.byteCount) else {
+            return stop(at: at, size: 12, end: end, malformed: .malformedSCTP, truncated: .truncatedSCTP)
+        }
+        readPorts(bytes, at: at)
+        endHeaders(at: at + 12, end: end)
+    }
+
+    @inline(__always)
+    private mutating func readPorts(_ bytes: RawSpan, at: Int) {
+        let ports = bytes.be32(at: at)
+        sourcePort = UInt16(truncatingIfNeeded: ports >> 16)
+        destinationPort = UInt16(truncatingIfNeeded: ports)
+        hasPorts = true
+    }
+
+    @inline(__always)
+    private mutating func endHeaders(at: Int, end: Int) {
+        headerLength = UInt16(truncatingIfNeeded: at)
+        payloadLength = UInt32(truncatingIfNeeded: end &- at)
+    }
+}
