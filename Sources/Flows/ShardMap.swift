@@ -1,0 +1,63 @@
+public import Packets
+
+/// Which of 64 shards a packet's state lives in, and which worker owns the shard.
+///
+/// The shard depends on the seed and the packet's family, addresses, ports and protocol, the same in both directions,
+/// never on the number of workers: a replay gives the same shards on any number of them.
+public struct ShardMap: Sendable {
+    public static let shards = 64
+
+    private let keys: [5 of UInt64]
+    private let workers: Int
+
+    /// - Parameters:
+    ///   - seed: secret and random when live, so that a stranger cannot fill one shard; fixed in a replay
+    ///   - workers: 1 ... 64
+    public init(seed: UInt64, workers: Int) {
+        precondition((1...Self.shards).contains(workers), "1 to 64 workers")
+        var state = seed
+        keys = [5 of UInt64] { _ in splitMix(&state) }
+        self.workers = workers
+    }
+
+    /// The worker that owns a shard: `0 ..< workers`.
+    @inline(__always)
+    public func worker(of shard: Int) -> Int { shard % workers }
+
+    /// `0 ..< 64`.
+    @inline(__always)
+    public func shard(of packet: Packet) -> Int { Int(hash(of: packet) >> 58) }
+
+    /// A keyed hash of both directions of a flow: the endpoints in their order by address and port, folded with secret
+    /// keys by 64 x 64 to 128 bit multiplication (as in wyhash).
+    @inline(__always)
+    func hash(of packet: Packet) -> UInt64 {
+        let forward =
+            packet.source == packet.destination
+            ? packet.sourcePort <= packet.destinationPort : packet.source < packet.destination
+        let (low, high) =
+            forward ? (packet.source, packet.destination) : (packet.destination, packet.source)
+        let (lowPort, highPort) =
+            forward ? (packet.sourcePort, packet.destinationPort) : (packet.destinationPort, packet.sourcePort)
+        let rest =
+            UInt64(lowPort) << 32 | UInt64(highPort) << 16 | UInt64(packet.protocolNumber) << 8
+            | UInt64(packet.family.rawValue)
+        let addresses = fold(low.high ^ keys[0], low.low ^ keys[1]) ^ fold(high.high ^ keys[2], ~high.low ^ keys[3])
+        return fold(fold(addresses ^ keys[4], rest ^ keys[0]) ^ keys[1], rest ^ keys[2])
+    }
+}
+
+@inline(__always)
+private func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    let product = left.multipliedFullWidth(by: right)
+    return product.high ^ product.low
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): makes a row of keys from one seed.
+private func splitMix(_ state: inout UInt64) -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ mixed >> 31
+}
