@@ -61,14 +61,20 @@ struct weir_direction {
 };
 _Static_assert(sizeof(struct weir_direction) == 8 * (1 + 2 + 6 + 8 + 4 + 8 + 2), "weir_direction has padding");
 
+/* Bits of weir_interface.options. */
+#define WEIR_INTERFACE_LOCAL_PORTS 1U /* packets count towards ports, services and clients too: set it on one interface of
+                                         a stack (bond, bridge, VLAN) only, or a packet counts there once for each */
+#define WEIR_INTERFACE_RAW_IP 2U      /* frames begin with the IP header (tun, WireGuard) */
+
 /* Map "interfaces": per-CPU hash, key __u32 interface index. */
 struct weir_interface {
     struct weir_direction rx;
     struct weir_direction tx;
+    __u64 options; /* no counter: user space gives every CPU the same value */
 };
-_Static_assert(sizeof(struct weir_interface) == 496, "weir_interface changed");
+_Static_assert(sizeof(struct weir_interface) == 504, "weir_interface changed");
 
-/* Map "ports": key WEIR_PORT_INDEX(protocol, local port); in: received by us on that port, out: sent from it. */
+/* Map "ports": key (WEIR_TCP or WEIR_UDP) << 16 | local port; in: received by us on that port, out: sent from it. */
 #define WEIR_PORT_PROTOCOLS 2U /* WEIR_TCP and WEIR_UDP */
 struct weir_port {
     struct weir_volume in;
@@ -76,7 +82,16 @@ struct weir_port {
 };
 _Static_assert(sizeof(struct weir_port) == 32, "weir_port changed");
 
-/* Map "services": key the service's number (1 ... WEIR_SERVICES - 1), given by user space to a listening port. */
+/*
+ * The variable "touched": one bit for each entry of "ports", set after the entry was counted up. User space takes a word
+ * (swaps in 0) and reads the ports it names, so that a reader need not walk all of them.
+ */
+#define WEIR_TOUCHED_WORDS (WEIR_PORT_PROTOCOLS * 65536U / 64U)
+
+/*
+ * Map "services": per-CPU array, key the service's number (1 ... WEIR_SERVICES - 1), which user space gives to a listening
+ * port in the variable "service_of": __u16 [WEIR_TCP or WEIR_UDP][port], 0 for a port where nothing listens.
+ */
 #define WEIR_SERVICES 4096U
 struct weir_service {
     __u64 syn_in;      /* SYN received: connections offered */
@@ -105,8 +120,8 @@ _Static_assert(sizeof(struct weir_client) == 48, "weir_client changed");
 /* Map "losses": per-CPU array with one entry; every way in which the tables can turn something away. */
 struct weir_losses {
     __u64 interface_unknown; /* frames on an interface that is not in "interfaces" */
-    __u64 clients_full;      /* clients not entered because the table was full; their bytes stay in the port's total */
-    __u64 client_errors;     /* clients not entered for another reason */
+    __u64 clients_full;      /* times a client did not enter: the table was full. Its bytes stay in the port's total */
+    __u64 client_errors;     /* times a client did not enter for another reason */
 };
 _Static_assert(sizeof(struct weir_losses) == 24, "weir_losses changed");
 

@@ -1,0 +1,2 @@
+/* The images are generated; SwiftPM wants one source of a target's own. */
+#include "BPFImages.h"

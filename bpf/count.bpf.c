@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Counts every packet of the watched interfaces, in both directions, and lets all of them pass on to the next program.
+ *   1. The interface's totals: families, protocols, flags, sizes.
+ *   2. The local port's totals (destination on the way in, source on the way out).
+ *   3. If a service listens there: its connections, and its client's totals.
+ * Nothing is copied to user space and nothing of the packet is changed.
+ */
+#include "lib/services.bpf.h"
+
+/* TCX_NEXT and TC_ACT_UNSPEC: the next program decides. */
+#define NEXT (-1)
+
+__noinline int parse(struct __sk_buff *skb, struct packet *packet, __u32 raw_ip)
+{
+    if (packet)
+        read_packet(skb, packet, raw_ip, skb->gso_size, true);
+    return 0;
+}
+
+static __always_inline int count(struct __sk_buff *skb, bool egress)
+{
+    __u32 index = skb->ifindex;
+    struct weir_interface *interface = bpf_map_lookup_elem(&interfaces, &index);
+    struct weir_direction *direction;
+    struct packet packet;
+    struct amount amount;
+    __u16 service;
+
+    if (!interface) {
+        struct weir_losses *losses = lost();
+        if (losses)
+            losses->interface_unknown += 1;
+        return NEXT;
+    }
+    direction = egress ? &interface->tx : &interface->rx;
+    parse(skb, &packet, interface->options & WEIR_INTERFACE_RAW_IP);
+    amount = measure(skb, &packet, direction);
+    count_interface(direction, &packet, &amount);
+    if (packet.ports_of == NO_PORTS || !(interface->options & WEIR_INTERFACE_LOCAL_PORTS))
+        return NEXT;
+    count_port(&packet, &amount, egress);
+    service = service_of[packet.ports_of & 1][egress ? packet.source : packet.destination];
+    if (service)
+        count_service(skb, &packet, &amount, service, egress);
+    return NEXT;
+}
+
+SEC("tc")
+int count_ingress(struct __sk_buff *skb)
+{
+    return count(skb, false);
+}
+
+SEC("tc")
+int count_egress(struct __sk_buff *skb)
+{
+    return count(skb, true);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
