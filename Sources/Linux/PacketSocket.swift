@@ -118,7 +118,8 @@ public struct PacketSocket: ~Copyable, Sendable {
 
     /// What the kernel counted at this socket since the last call: reading clears, so exactly one reader may ask.
     public func takeStatistics() throws(SystemError) -> RingStatistics {
-        let taken = try option(descriptor.rawValue, SOL_PACKET, PACKET_STATISTICS, tpacket_stats_v3(), "PACKET_STATISTICS")
+        let number = descriptor.rawValue
+        let taken = try option(number, SOL_PACKET, PACKET_STATISTICS, tpacket_stats_v3(), "PACKET_STATISTICS")
         return RingStatistics(
             frames: UInt64(taken.tp_packets),
             dropped: UInt64(taken.tp_drops),
