@@ -34,7 +34,7 @@ public struct CaptureFileError: Error, Equatable, Sendable, CustomStringConverti
         case .notACapture: return "not a capture: it starts with no magic number of the pcap format"
         case .pcapng: return "a pcapng file: convert it first, for example with `tcpdump -r FILE -w NEW`"
         case .compressed: return "compressed: unpack it first with gunzip"
-        case .version(let major, let minor): return "pcap version \(major).\(minor): only 2.4 and later are read"
+        case .version(let major, let minor): return "pcap version \(major).\(minor): only version 2 is read"
         case .cut(let missing): return "the file is cut: \(missing) bytes are missing \(place)"
         case .recordTooLong(let length):
             return "corrupt \(place): a record claims \(length) bytes, more than \(PcapReader.longestRecord)"

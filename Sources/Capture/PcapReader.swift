@@ -71,12 +71,12 @@ public struct PcapReader: ~Copyable {
         let header = try input.take(size)
         if header.isEmpty { return nil }
         guard header.count == size else { throw .cut(missing: size - header.count) }
-        let captured = format.word(input, at: header.lowerBound + 8)
+        let (captured, wireLength) = format.lengths(input, at: header.lowerBound + 8)
         guard captured <= UInt32(Self.longestRecord) else { throw .recordTooLong(captured) }
         let fraction = format.word(input, at: header.lowerBound + 4)
         let info = FrameInfo(
             time: Int64(format.word(input, at: header.lowerBound)) * 1_000_000_000 + Int64(fraction) * format.tick,
-            wireLength: format.word(input, at: header.lowerBound + 12),
+            wireLength: wireLength,
             link: link
         )
         let frame = try input.take(Int(captured))
@@ -93,12 +93,14 @@ private struct Format {
     /// Nanoseconds in one unit of a record's fraction.
     let tick: Int64
     let recordHeader: Int
+    /// Of version 2.
+    var minor: UInt16 = 4
 
     /// Reads the file header.
     static func read(_ input: inout InputBuffer) throws(CaptureFileError.Reason) -> (format: Format, link: LinkType) {
         let magicBytes = try input.take(4)
         guard magicBytes.count == 4 else { throw .notACapture }
-        let format: Format
+        var format: Format
         switch input.word(magicBytes.lowerBound) {
         case 0xa1b2_c3d4: format = Format(isBigEndian: false, tick: 1000, recordHeader: 16)
         case 0xd4c3_b2a1: format = Format(isBigEndian: true, tick: 1000, recordHeader: 16)
@@ -116,10 +118,16 @@ private struct Format {
         let versions = format.word(input, at: rest.lowerBound)
         let major = UInt16(truncatingIfNeeded: format.isBigEndian ? versions >> 16 : versions)
         let minor = UInt16(truncatingIfNeeded: format.isBigEndian ? versions : versions >> 16)
-        // Before 2.4 the two lengths of a record stood in either order.
-        guard major == 2, minor >= 4 else { throw .version(major: major, minor: minor) }
+        guard major == 2 else { throw .version(major: major, minor: minor) }
+        format.minor = minor
         // The upper half tells of a frame check sequence.
         return (format, LinkType(rawValue: UInt16(truncatingIfNeeded: format.word(input, at: rest.lowerBound + 16))))
+    }
+
+    /// The two lengths of a record. Before version 2.3 they stood in the other order, in 2.3 in either.
+    func lengths(_ input: borrowing InputBuffer, at offset: Int) -> (captured: UInt32, wire: UInt32) {
+        let (first, second) = (word(input, at: offset), word(input, at: offset + 4))
+        return minor < 3 || minor == 3 && first > second ? (second, first) : (first, second)
     }
 
     func word(_ input: borrowing InputBuffer, at offset: Int) -> UInt32 {

@@ -137,6 +137,16 @@ struct Reading: Equatable {
         #expect(try Reading(image.bytes).link == .ethernet)
     }
 
+    @Test(arguments: [(UInt16(1), true), (2, true), (3, true), (3, false), (4, false)])
+    func oldVersionsHaveTheirLengthsInTheOtherOrder(minor: UInt16, isSwapped: Bool) throws {
+        var image = PcapImage(minor: minor)
+        image.record([1, 2, 3], captured: isSwapped ? 60 : 3, wire: isSwapped ? 3 : 60)
+        let reading = try Reading(image.bytes)
+        #expect(reading.error == nil)
+        #expect(reading.frames.map(\.bytes) == [[1, 2, 3]])
+        #expect(reading.frames.map(\.info.wireLength) == [60])
+    }
+
     @Test func framesLargerThanTheBufferAreRead() throws {
         var image = PcapImage()
         let large = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0) }
@@ -207,7 +217,7 @@ struct Reading: Equatable {
         #expect(try Reading([]).error?.reason == .notACapture)
         #expect(try Reading(PcapImage(major: 3).bytes).error?.reason == .version(major: 3, minor: 4))
         #expect(
-            try Reading(PcapImage(isBigEndian: true, minor: 2).bytes).error?.reason == .version(major: 2, minor: 2))
+            try Reading(PcapImage(isBigEndian: true, major: 1).bytes).error?.reason == .version(major: 1, minor: 4))
     }
 
     @Test func aMissingFileIsNamed() {
