@@ -1,4 +1,4 @@
-/// The last packets that were seen, in a ring that is allocated once: by default 1,000 of 104 bytes.
+/// The last packets that were seen, in a ring that is allocated once: by default 1,000 of 112 bytes.
 public struct RecentPackets: ~Copyable {
     private var ring: [PacketSummary] = []
     private var next = 0

@@ -17,7 +17,7 @@ extension Packet {
         endHeaders(at: at &+ size, end: end)
     }
 
-    /// UDP (RFC 768). A length of zero is a jumbogram's (RFC 2675) and only legal in IPv6.
+    /// UDP (RFC 768). A length of zero is a jumbogram's (RFC 2675), or a tunnel's around BIG TCP.
     @inline(__always)
     mutating func readUDP(_ bytes: RawSpan, at: Int, end: Int) {
         transport = .udp
@@ -26,11 +26,20 @@ extension Packet {
             return stop(at: at, size: 8, end: end, malformed: .malformedUDP, truncated: .truncatedUDP)
         }
         let length = Int(bytes.be16(at: at &+ 4))
-        guard length >= 8 || length == 0 && family == .ipv6, length <= end &- at || fragment == .first else {
-            return stop(at: at, .malformedUDP)
+        guard length >= 8, length <= end &- at || fragment == .first else {
+            return readUnusualUDP(bytes, at: at, end: end, length: length)
         }
         readPorts(bytes, at: at)
         endHeaders(at: at &+ 8, end: end)
+    }
+
+    @inline(never)
+    private mutating func readUnusualUDP(_ bytes: RawSpan, at: Int, end: Int, length: Int) {
+        guard length == 0, family == .ipv6 || lengthWithoutField(rest: end - at) > 0 else {
+            return stop(at: at, .malformedUDP)
+        }
+        readPorts(bytes, at: at)
+        endHeaders(at: at + 8, end: end)
     }
 
     /// ICMP (RFC 792) and ICMPv6 (RFC 4443).

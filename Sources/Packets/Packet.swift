@@ -1,4 +1,4 @@
-/// What the headers of one frame say: a plain value of 88 bytes that outlives the frame's bytes.
+/// What the headers of one frame say: a plain value of 90 bytes that outlives the frame's bytes.
 ///
 /// A field that the headers do not give is zero. Lengths follow the wire and the IP header, never the snap length.
 public struct Packet: BitwiseCopyable, Sendable {

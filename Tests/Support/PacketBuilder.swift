@@ -59,6 +59,13 @@ public struct PacketBuilder: Sendable {
     }
 }
 
+extension PacketBuilder: CustomStringConvertible {
+    /// The first bytes in hexadecimal.
+    public var description: String {
+        bytes.prefix(100).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}
+
 // MARK: - Link layer
 
 extension PacketBuilder {
@@ -311,8 +318,9 @@ extension PacketBuilder {
     }
 
     /// `count` bytes 0, 1, 2, ... as payload.
-    public func payload(count: Int) -> PacketBuilder {
-        payload((0..<count).map { UInt8(truncatingIfNeeded: $0) })
+    public func payload(count: Int, ipProtocol: UInt8 = 59, etherType: UInt16 = 0x88B5) -> PacketBuilder {
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+        return payload(bytes, ipProtocol: ipProtocol, etherType: etherType)
     }
 }
 

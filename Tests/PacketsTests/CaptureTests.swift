@@ -1,0 +1,89 @@
+import FoundationEssentials
+import Packets
+import Testing
+
+/// Real captures, when they are there: no crash, every frame counted once, and the flows that others found.
+@Suite(.enabled(if: Captures.folder != nil, "no captures: set WEIR_TEST_DATA to the folder that holds pcap/"))
+struct CaptureTests {
+    @Test(arguments: ["malformed", "linktype", "fragments", "tunnel"])
+    func everyFrameCountsOnce(category: String) throws {
+        var (whole, frames) = (DecodeCounters(), UInt64(0))
+        let files = try Captures.files(in: category)
+        #expect(!files.isEmpty)
+        for file in files {
+            try Captures.forEachFrame(of: file) { bytes, wireLength, link in
+                let packet = decode(bytes, link: link, wireLength: wireLength)
+                whole.count(packet.outcome)
+                frames += 1
+                let broken = violations(of: packet, bytes: bytes.count, wireLength: wireLength)
+                #expect(broken == [], "\(file)")
+            }
+        }
+        #expect(whole.total == frames)
+        #expect(whole.decoded > 0)
+    }
+
+    @Test(arguments: ["malformed", "linktype"])
+    func everyFrameCutAtEverySeventhByte(category: String) throws {
+        var (cuts, whole, frames) = (DecodeCounters(), DecodeCounters(), UInt64(0))
+        for file in try Captures.files(in: category) {
+            try Captures.forEachFrame(of: file) { bytes, wireLength, link in
+                for count in stride(from: 0, to: bytes.count, by: 7) {
+                    let part = Array(bytes.prefix(count))
+                    let snapped = decode(part, link: link, wireLength: wireLength)
+                    let short = decode(part, link: link)
+                    cuts.count(snapped.outcome)
+                    whole.count(short.outcome)
+                    frames += 1
+                    let broken =
+                        violations(of: snapped, bytes: count, wireLength: wireLength)
+                        + violations(of: short, bytes: count, wireLength: count)
+                    if !broken.isEmpty { Issue.record("\(file): \(broken)") }
+                }
+            }
+        }
+        #expect(cuts.total == frames)
+        #expect(whole.total == frames)
+        #expect(whole.truncated == 0)
+        #expect(cuts.truncated > 0)
+        #expect(whole.malformed > 0)
+    }
+
+    /// The manifest counts bidirectional 5-tuples of the outer IP header without a time-out. It looks into PPP and PPPoE
+    /// and takes ports from malformed headers, so files with such frames are left out.
+    @Test func flowsOfTheManifest() throws {
+        var compared = 0
+        for row in try Captures.manifest() where row.category != "malformed" && row.bytes < 4_000_000 {
+            var (tcp, udp) = (Set<FiveTuple>(), Set<FiveTuple>())
+            var counters = DecodeCounters()
+            try Captures.forEachFrame(of: row.file) { bytes, wireLength, link in
+                let packet = decode(bytes, link: link, wireLength: wireLength)
+                counters.count(packet.outcome)
+                guard packet.hasPorts else { return }
+                if packet.transport == .tcp { tcp.insert(FiveTuple(packet)) }
+                if packet.transport == .udp { udp.insert(FiveTuple(packet)) }
+            }
+            guard counters.total > 0, counters.malformed == 0, counters.unknown == 0 else { continue }
+            compared += 1
+            #expect(tcp.count == row.tcpFlows, "\(row.file)")
+            #expect(udp.count == row.udpFlows, "\(row.file)")
+        }
+        #expect(compared > 100)
+        print("compared the flows of \(compared) captures")
+    }
+}
+
+private struct FiveTuple: Hashable {
+    let family: Family
+    let low: Address
+    let high: Address
+    let lowPort: UInt16
+    let highPort: UInt16
+
+    init(_ packet: Packet) {
+        let ends = [(packet.source, packet.sourcePort), (packet.destination, packet.destinationPort)].sorted(by: <)
+        family = packet.family
+        (low, lowPort) = ends[0]
+        (high, highPort) = ends[1]
+    }
+}
