@@ -1,3 +1,5 @@
+#define _GNU_SOURCE
+
 #include "clinux.h"
 
 #include <errno.h>

@@ -1,13 +1,10 @@
 /*
  * What Glibc's Swift module hides and the sensor needs: functions behind _GNU_SOURCE, function-like macros, calls
- * without a wrapper. Nothing else belongs here. Shims return -errno, never set errno.
+ * without a wrapper. Nothing else belongs here. Shims return -errno, never set errno. _GNU_SOURCE stays in the .c files:
+ * with it here, types of the C library would differ between this module and others.
  */
 #ifndef CLINUX_H
 #define CLINUX_H
-
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 
 #include <stdint.h>
 #include <linux/filter.h>
