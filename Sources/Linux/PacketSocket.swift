@@ -26,12 +26,12 @@ public struct PacketSocket: ~Copyable, Sendable {
     /// - Parameters:
     ///   - interface: index of the interface; 0 is refused.
     ///   - geometry: the ring wanted. On return the ring there is: halved for as long as the kernel had no memory.
-    ///   - filter: a loaded program of type socket filter; nil lets every frame pass whole.
+    ///   - filter: descriptor of a loaded program of type socket filter, which may be closed afterwards; nil lets every frame pass whole.
     ///   - group: the fanout group to share this interface's frames with.
     public init(
         interface: UInt32,
         geometry: inout RingGeometry,
-        filter: borrowing Descriptor?,
+        filter: Int32?,
         group: FanoutGroup? = nil
     ) throws(SystemError) {
         guard interface > 0 else { throw SystemError("bind(interface 0)", Errno(rawValue: ENODEV)) }
@@ -50,10 +50,9 @@ public struct PacketSocket: ~Copyable, Sendable {
         if let group {
             try setOption(number, SOL_PACKET, PACKET_FANOUT, group.option, "PACKET_FANOUT")
         }
-        switch filter {
-        case .some(let program):
-            try setOption(number, SOL_SOCKET, SO_ATTACH_BPF, program.rawValue, "SO_ATTACH_BPF")
-        case .none:
+        if let filter {
+            try setOption(number, SOL_SOCKET, SO_ATTACH_BPF, filter, "SO_ATTACH_BPF")
+        } else {
             try setOption(number, SOL_SOCKET, SO_DETACH_FILTER, Int32(0), "SO_DETACH_FILTER")
         }
         descriptor = socket

@@ -2,13 +2,28 @@ import CLinux
 import Glibc
 public import Linux
 
+/// `struct mmsghdr`, which the C library shows only to GNU sources.
+@unsafe
+private struct Message {
+    var header: msghdr
+    var sent: UInt32 = 0
+}
+
+@_silgen_name("sendmmsg")
+private func sendmmsg(
+    _ socket: Int32,
+    _ messages: UnsafeMutablePointer<Message>?,
+    _ count: UInt32,
+    _ flags: Int32
+) -> Int32
+
 /// Puts frames on an interface as they are, many in one call. Made inside the namespace that the interface is in.
 @safe
 public struct FrameSender: ~Copyable, @unchecked Sendable {
     private let socket: Descriptor
     private let bytes: UnsafeMutableRawBufferPointer
     private let pieces: UnsafeMutableBufferPointer<iovec>
-    private let messages: UnsafeMutableBufferPointer<mmsghdr>
+    private let messages: UnsafeMutableBufferPointer<Message>
 
     /// - Parameter frames: sent in turn, for ever; each starts at its link header.
     public init(interface name: String, frames: [[UInt8]]) throws(SystemError) {
@@ -46,7 +61,7 @@ public struct FrameSender: ~Copyable, @unchecked Sendable {
                 var header = unsafe msghdr()
                 unsafe header.msg_iov = unsafe pieces.baseAddress.map { unsafe $0 + slot }
                 unsafe header.msg_iovlen = 1
-                unsafe messages.initializeElement(at: slot, to: mmsghdr(msg_hdr: header, msg_len: 0))
+                unsafe messages.initializeElement(at: slot, to: Message(header: header))
             }
         }
     }
