@@ -47,13 +47,13 @@ static __always_inline int count(struct __sk_buff *skb, bool egress)
 }
 
 SEC("tc")
-int count_ingress(struct __sk_buff *skb)
+int weir_ingress(struct __sk_buff *skb)
 {
     return count(skb, false);
 }
 
 SEC("tc")
-int count_egress(struct __sk_buff *skb)
+int weir_egress(struct __sk_buff *skb)
 {
     return count(skb, true);
 }

@@ -56,7 +56,7 @@ static __always_inline bool chosen(__u32 one_in)
 }
 
 SEC("socket")
-int sample(struct __sk_buff *skb)
+int weir_sample(struct __sk_buff *skb)
 {
     __u32 one_in = sampling.one_in;
     __u64 now = bpf_ktime_get_coarse_ns();
