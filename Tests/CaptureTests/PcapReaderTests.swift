@@ -1,6 +1,7 @@
 import Capture
 import Glibc
 import Linux
+import Support
 import Testing
 
 /// A pcap file, field by field.
@@ -121,14 +122,23 @@ struct Reading: Equatable {
                 reading.frames == [
                     Seen(
                         info: FrameInfo(
-                            time: 1_700_000_000_000_000_000 + 123_456 * format.tick, wireLength: 60, link: link),
-                        bytes: [1, 2, 3]),
+                            time: 1_700_000_000_000_000_000 + 123_456 * format.tick,
+                            wireLength: 60,
+                            link: link
+                        ),
+                        bytes: [1, 2, 3]
+                    ),
                     Seen(info: FrameInfo(time: 0, wireLength: 0, link: link), bytes: []),
                     Seen(
                         info: FrameInfo(
-                            time: 4_294_967_295 * (1_000_000_000 + format.tick), wireLength: 1, link: link),
-                        bytes: [4]),
-                ])
+                            time: 4_294_967_295 * (1_000_000_000 + format.tick),
+                            wireLength: 1,
+                            link: link
+                        ),
+                        bytes: [4]
+                    ),
+                ]
+            )
         }
     }
 
@@ -217,7 +227,8 @@ struct Reading: Equatable {
         #expect(try Reading([]).error?.reason == .notACapture)
         #expect(try Reading(PcapImage(major: 3).bytes).error?.reason == .version(major: 3, minor: 4))
         #expect(
-            try Reading(PcapImage(isBigEndian: true, major: 1).bytes).error?.reason == .version(major: 1, minor: 4))
+            try Reading(PcapImage(isBigEndian: true, major: 1).bytes).error?.reason == .version(major: 1, minor: 4)
+        )
     }
 
     @Test func aMissingFileIsNamed() {
@@ -226,7 +237,7 @@ struct Reading: Equatable {
     }
 
     @Test func flippedBitsNeverCrash() throws {
-        var random = SplitMix(seed: 0xf11b)
+        var random = SeededGenerator(seed: 0xf11b)
         var image = PcapImage()
         for length in [60, 1, 1500, 0, 200] { image.record([UInt8](repeating: 1, count: length)) }
         for _ in 0..<2000 {

@@ -50,16 +50,27 @@ func copy(_ bytes: RawSpan) -> [UInt8] {
                 seen == [
                     Seen(
                         info: FrameInfo(
-                            time: 1_700_000_000_999_999_999, wireLength: 1500, direction: .outgoing,
-                            tag: VLANTag(protocolID: 0x88a8, control: 0x6007)),
-                        bytes: [1, 2, 3]),
+                            time: 1_700_000_000_999_999_999,
+                            wireLength: 1500,
+                            direction: .outgoing,
+                            tag: VLANTag(protocolID: 0x88a8, control: 0x6007)
+                        ),
+                        bytes: [1, 2, 3]
+                    ),
                     Seen(
                         info: FrameInfo(
-                            time: 0, wireLength: 1, direction: .incoming,
-                            tag: VLANTag(protocolID: 0x8100, control: 5), segmentation: .tcpv4, segmentSize: 1448),
-                        bytes: [4]),
+                            time: 0,
+                            wireLength: 1,
+                            direction: .incoming,
+                            tag: VLANTag(protocolID: 0x8100, control: 5),
+                            segmentation: .tcpv4,
+                            segmentSize: 1448
+                        ),
+                        bytes: [4]
+                    ),
                     Seen(info: FrameInfo(time: 0, wireLength: 0, direction: .incoming), bytes: []),
-                ])
+                ]
+            )
             #expect(ring.isFree(0))
             #expect(blocks.frames == 3)
             #expect(blocks.blocks == 1)
@@ -68,7 +79,8 @@ func copy(_ bytes: RawSpan) -> [UInt8] {
     }
 
     @Test(arguments: [
-        (UInt8(0), FrameInfo.Segmentation.none), (1, .tcpv4), (3, .udp), (4, .tcpv6), (5, .udp), (0x84, .tcpv6), (9, .other),
+        (UInt8(0), FrameInfo.Segmentation.none), (1, .tcpv4), (3, .udp), (4, .tcpv6), (5, .udp), (0x84, .tcpv6),
+        (9, .other),
     ])
     func segmentationIsNamed(kind: UInt8, segmentation: FrameInfo.Segmentation) {
         let ring = FakeRing()
@@ -196,7 +208,7 @@ func copy(_ bytes: RawSpan) -> [UInt8] {
     /// Blocks whose headers were scribbled upon: nothing is read outside the ring (a page that may not be touched lies
     /// behind it), and every walk ends with the block given back.
     @Test func scribbledHeadersAreSurvived() {
-        var random = SplitMix(seed: 0x5eed)
+        var random = SeededGenerator(seed: 0x5eed)
         let ring = FakeRing(blockCount: 1)
         let frames = (1...6).map { FakeRing.Frame([UInt8](repeating: 1, count: $0 * 90)) }
         // Where headers lie: the block's, and each frame's with its address.
@@ -228,18 +240,5 @@ func copy(_ bytes: RawSpan) -> [UInt8] {
             #expect(blocks.malformedBlocks > 1000 && blocks.malformedBlocks < UInt64(rounds))
             #expect(read > rounds)
         }
-    }
-}
-
-/// A seeded generator: SplitMix64 (Steele, Lea, Flood 2014).
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
     }
 }

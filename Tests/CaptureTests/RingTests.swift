@@ -99,7 +99,8 @@ struct RingTests {
                     Array(plain[..<12]) + tag + plain[12...],
                     Array(plain[..<12]) + tag + inner + plain[12...],
                     plain,
-                ])
+                ]
+            )
             try sender.send(3)
             var seen: [Seen] = []
             try Self.drain(&ring) { info, bytes in seen.append(Seen(info: info, bytes: copy(bytes))) }
@@ -129,7 +130,9 @@ struct RingTests {
             var ring = try Self.open(VethPair.far, blocks: 4)
             let sent: UInt32 = 20_000
             let sender = try FrameSender(
-                interface: VethPair.near, frames: (0..<sent).map { Self.frame($0, size: 256) })
+                interface: VethPair.near,
+                frames: (0..<sent).map { Self.frame($0, size: 256) }
+            )
             #expect(ring.fill == 0)
             try sender.send(Int(sent))
             #expect(ring.fill == 1)
@@ -274,7 +277,8 @@ struct RingTests {
             let isDone = Flag()
             let sender = try FrameSender(
                 interface: VethPair.near,
-                frames: (0..<60_000).map(Self.numberedDatagram))
+                frames: (0..<60_000).map(Self.numberedDatagram)
+            )
             let worker = try Worker(name: "sender", owning: sender) { (sender: consuming FrameSender) in
                 do { try sender.send(60_000) } catch { Issue.record(error) }
                 isDone.set()
@@ -368,7 +372,10 @@ struct RingTests {
         try VethPair.with {
             var geometry = RingGeometry(blockSize: 64 << 10, blockCount: 4)
             let socket = try PacketSocket(
-                interface: VethPair.index(of: VethPair.far), geometry: &geometry, filter: nil)
+                interface: VethPair.index(of: VethPair.far),
+                geometry: &geometry,
+                filter: nil
+            )
             let handed = try socket.release().duplicate()
             var ring = try Ring(PacketSocket(owning: handed), geometry: geometry)
             try FrameSender(interface: VethPair.near, frames: [Self.frame(5)]).send(10)

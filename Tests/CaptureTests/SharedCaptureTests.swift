@@ -16,7 +16,10 @@ struct SharedCaptureTests {
             }
             // Its first frame says that it had 524,501 bytes; capinfos stops at frames above 262,144.
             let isLong = capture.name.contains("fuzz-2021-10-13")
-            #expect(frames == (isLong ? 1 : capture.packets), "\(capture.name): \(error.map(\.description) ?? "no error")")
+            #expect(
+                frames == (isLong ? 1 : capture.packets),
+                "\(capture.name): \(error.map(\.description) ?? "no error")"
+            )
             #expect((error != nil) == capture.isTruncated, "\(capture.name): \(error.map(\.description) ?? "no error")")
             files += 1
         }

@@ -15,7 +15,13 @@ public final class FakeRing {
         self.blockCount = blockCount
         let size = blockSize * blockCount
         let memory = unsafe mmap(
-            nil, size + Self.guardSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            nil,
+            size + Self.guardSize,
+            PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS,
+            -1,
+            0
+        )
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else { fatalError("mmap") }
         precondition(unsafe mprotect(memory + size, Self.guardSize, PROT_NONE) == 0)
         unsafe base = memory

@@ -57,7 +57,9 @@ public struct FrameSender: ~Copyable, @unchecked Sendable {
             for round in 0..<rounds {
                 let slot = round * frames.count + place
                 unsafe pieces.initializeElement(
-                    at: slot, to: iovec(iov_base: target.baseAddress, iov_len: target.count))
+                    at: slot,
+                    to: iovec(iov_base: target.baseAddress, iov_len: target.count)
+                )
                 var header = unsafe msghdr()
                 unsafe header.msg_iov = unsafe pieces.baseAddress.map { unsafe $0 + slot }
                 unsafe header.msg_iovlen = 1
@@ -84,7 +86,8 @@ public struct FrameSender: ~Copyable, @unchecked Sendable {
             sent += try Int(
                 check("sendmmsg") {
                     unsafe sendmmsg(number, messages.baseAddress.map { unsafe $0 + first }, UInt32(batch), 0)
-                })
+                }
+            )
         }
         return sent
     }

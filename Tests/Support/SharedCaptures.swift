@@ -41,8 +41,12 @@ public struct SharedCapture: Sendable {
         else { return [] }
         return rows.dropFirst().filter { $0.count == header.count && $0[0] == "pcap" }.map { row in
             SharedCapture(
-                name: row[name], path: directory + "/" + row[name], packets: UInt64(row[packets]) ?? 0,
-                format: row[format], isTruncated: row[cut] == "yes")
+                name: row[name],
+                path: directory + "/" + row[name],
+                packets: UInt64(row[packets]) ?? 0,
+                format: row[format],
+                isTruncated: row[cut] == "yes"
+            )
         }
     }()
 }

@@ -1,10 +1,11 @@
 import Glibc
 public import Linux
-import Synchronization
 
-/// Shown only to GNU sources by the C library.
+// Shown only to GNU sources by the C library.
 @_silgen_name("unshare")
 private func unshare(_ flags: Int32) -> Int32
+@_silgen_name("setns")
+private func setns(_ namespace: Int32, _ kind: Int32) -> Int32
 private let newNetworkNamespace: Int32 = 0x4000_0000  // CLONE_NEWNET
 
 /// A pair of virtual Ethernet interfaces in a network namespace of its own: what one sends, the other receives.
@@ -12,25 +13,24 @@ public struct VethPair: Sendable {
     public static let near = "near"
     public static let far = "far"
 
-    /// Runs `body` on a thread in a new namespace that holds `lo` and the pair, all up and silent (no IPv6). The
-    /// namespace ends with the thread, and the threads that it started, whatever happens. Needs root.
-    public static func with(_ body: @escaping @Sendable () throws -> Void) throws {
-        let failure = Mutex<(any Error)?>(nil)
-        let worker = try Worker(name: "namespace") {
-            do {
-                try check("unshare(CLONE_NEWNET)") { unshare(newNetworkNamespace) }
-                // Refused where the kernel has no IPv6: it is silent then anyway.
-                try? write("1", to: "/proc/sys/net/ipv6/conf/all/disable_ipv6")
-                try? write("1", to: "/proc/sys/net/ipv6/conf/default/disable_ipv6")
-                try ip("link set lo up")
-                try add()
-                try body()
-            } catch {
-                failure.withLock { $0 = error }
-            }
+    /// Runs `body` in a new namespace that holds `lo` and the pair, all up and silent (no IPv6). Threads and processes
+    /// that it starts are in it, too. The namespace ends with its last thread and socket, whatever happens. Needs root.
+    public static func with(_ body: () throws -> Void) throws {
+        let home = Descriptor(
+            owning: try check("open(/proc/thread-self/ns/net)") {
+                unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+            })
+        try check("unshare(CLONE_NEWNET)") { unshare(newNetworkNamespace) }
+        defer {
+            let code = setns(home.rawValue, newNetworkNamespace)
+            precondition(code == 0, "this thread cannot return to its network namespace")
         }
-        worker.join()
-        if let error = failure.withLock({ $0 }) { throw error }
+        // Refused where the kernel has no IPv6: it is silent then anyway.
+        try? write("1", to: "/proc/sys/net/ipv6/conf/all/disable_ipv6")
+        try? write("1", to: "/proc/sys/net/ipv6/conf/default/disable_ipv6")
+        try ip("link set lo up")
+        try add()
+        try body()
     }
 
     /// Makes the pair, as after `ip link del`.
