@@ -137,15 +137,19 @@ import Linux
     }
 
     private func read(deadline: Int64) throws(RedisFailure) -> Reply {
+        var isInspected = false
         while true {
-            try inspect()
-            var object: UnsafeMutableRawPointer?
-            guard unsafe redisGetReplyFromReader(context, &object) == REDIS_OK else { throw failure() }
-            if let object = unsafe object {
-                defer { unsafe freeReplyObject(object) }
-                return try unsafe reply(of: object.assumingMemoryBound(to: redisReply.self))
+            if unread > 0 {
+                if !isInspected { try inspect() }
+                isInspected = true
+                var object: UnsafeMutableRawPointer?
+                guard unsafe redisGetReplyFromReader(context, &object) == REDIS_OK else { throw failure() }
+                if let object = unsafe object {
+                    defer { unsafe freeReplyObject(object) }
+                    return try unsafe reply(of: object.assumingMemoryBound(to: redisReply.self))
+                }
+                guard unread <= RedisConnection.lineLimit else { throw .violation("an answer without end") }
             }
-            guard unread <= RedisConnection.lineLimit else { throw .violation("an answer without end") }
             try wait(for: Int16(POLLIN), deadline: deadline)
             guard unsafe redisBufferRead(context) == REDIS_OK else { throw failure() }
         }
@@ -154,9 +158,7 @@ import Linux
     /// Looks at the first byte of the next reply before the library does: a line (`+`, `-`, `:`), never a bulk, an array
     /// or a push, whose headers may claim any size.
     private func inspect() throws(RedisFailure) {
-        guard let reader = unsafe context.pointee.reader, unread > 0, unsafe reader.pointee.ridx == -1,
-            let buffer = unsafe reader.pointee.buf
-        else { return }
+        guard let reader = unsafe context.pointee.reader, let buffer = unsafe reader.pointee.buf else { return }
         let kind = unsafe UInt8(bitPattern: buffer[reader.pointee.pos])
         guard [UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: ":")].contains(kind) else {
             throw .violation("a reply of an unexpected kind")

@@ -43,7 +43,8 @@ struct ReportTests {
     func rulesCanFail() {
         let good = text(report(points: points(2), ports: [port(22)]).json())
         for (part, other) in [
-            ("\"usage\":45.2", "\"usage\":null"), ("\"used\":8.5", "\"used\":\"8.5\""), ("\"total\":16", "\"total\":16.0"),
+            ("\"usage\":45.2", "\"usage\":null"), ("\"used\":8.5", "\"used\":\"8.5\""),
+            ("\"total\":16", "\"total\":16.0"),
             ("\"usage\":45.2", "\"usage\":NaN"), ("00.000Z", "00.0Z"), ("00.000Z", "00.000+00:00"),
             ("\"openPorts\":[", "\"openPorts\":null,\"x\":["), ("\"upload\":23.2", "\"upload\":23.201"),
             ("\"risk\":\"low\"", "\"risk\":null"), ("\"schema\":1", "\"schema\":2"),
@@ -70,7 +71,9 @@ struct ReportTests {
     @Test("Names that strangers choose stay harmless", .enabled(if: ClientRules.isAvailable, "needs python3"))
     func nastyNames() {
         let broken = String(decoding: [0x66, 0xff, 0xc3, 0x28, 0xed, 0xa0, 0x80, 0x00, 0x1b, 0x5b], as: UTF8.self)
-        let names = ["</script><b>", "a\"b\\c\n\r\t", "\u{1B}[31m\u{9B}", "\u{2028}\u{2029}", broken, "&amp;", "日本 🦫", ""]
+        let names = [
+            "</script><b>", "a\"b\\c\n\r\t", "\u{1B}[31m\u{9B}", "\u{2028}\u{2029}", broken, "&amp;", "日本 🦫", "",
+        ]
         let ports = names.enumerated().map { port(UInt16($0 + 1), program: $1) }
         let document = report(ports: ports).json()
         #expect(ClientRules.violations(of: document) == [])

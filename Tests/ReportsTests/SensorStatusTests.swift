@@ -71,7 +71,8 @@ struct PacketViewTests {
 
         var arp = packet
         (arp.source, arp.destination, arp.sourcePort, arp.destinationPort, arp.flags) = (nil, nil, nil, nil, nil)
-        #expect(text(arp.json()).contains(#""src_ip":null,"dest_ip":null,"protocol":"HTTPS","src_port":null,"dest_port":null,"flags":null"#))
+        let nulls = #""src_ip":null,"dest_ip":null,"protocol":"HTTPS","src_port":null,"dest_port":null,"flags":null"#
+        #expect(text(arp.json()).contains(nulls))
         let list = PacketList(time: noon, packets: [arp], total: 9)
         #expect(text(list.json()).hasSuffix(#"],"total_count":9,"timestamp":"2025-12-08T10:30:00.000Z"}"#))
     }

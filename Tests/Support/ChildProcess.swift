@@ -39,7 +39,7 @@ public enum ChildProcess {
         _ = unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
         _ = unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
         var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        defer { for unsafe word in unsafe words { unsafe free(word) } }
+        defer { unsafe words.forEach { word in unsafe free(word) } }
         var child: pid_t = 0
         let code = unsafe posix_spawn(&child, arguments[0], &actions, nil, &words, environ)
         return code == 0 ? child : nil

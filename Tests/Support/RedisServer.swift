@@ -39,7 +39,8 @@ public final class RedisServer: Sendable {
     public func start() -> Bool {
         let started = BackgroundProcess(
             [
-                RedisServer.program, "--port", String(port), "--bind", "127.0.0.1", "--unixsocket", socket, "--save", "",
+                RedisServer.program, "--port", String(port), "--bind", "127.0.0.1", "--unixsocket", socket, "--save",
+                "",
                 "--appendonly", "no", "--dir", directory, "--loglevel", "warning", "--logfile", directory + "/log",
             ] + options
         )
