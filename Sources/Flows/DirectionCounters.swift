@@ -8,30 +8,33 @@ public struct DirectionCounters: BitwiseCopyable, Sendable {
     /// A count each, or a volume in two.
     public typealias Words = [31 of UInt64]
 
-    public private(set) var words: Words
+    public var words: Words { counted }
+
+    @usableFromInline var counted: Words
 
     /// - Parameter words: as the kernel's map holds them.
     public init(words: Words) {
-        self.words = words
+        counted = words
     }
 
     /// What a frame is counted under. The number is that of the word; of a volume the first of its two (packets, bytes).
-    private enum Slot {
-        static let frames = 0
-        static let total = 1
-        static let families = 3
-        static let protocols = 9
-        static let flags = 17
-        static let sizes = 21
-        static let fragments = 29
-        static let malformed = 30
+    @usableFromInline
+    enum Slot {
+        @inlinable static var frames: Int { 0 }
+        @inlinable static var total: Int { 1 }
+        @inlinable static var families: Int { 3 }
+        @inlinable static var protocols: Int { 9 }
+        @inlinable static var flags: Int { 17 }
+        @inlinable static var sizes: Int { 21 }
+        @inlinable static var fragments: Int { 29 }
+        @inlinable static var malformed: Int { 30 }
     }
 
     /// Counts one frame as `count.bpf.c` does.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func count(_ packet: Packet) {
         let (packets, bytes) = (UInt64(packet.segments), packet.bytes)
-        words[Slot.frames] &+= 1
+        counted[Slot.frames] &+= 1
         add(packets, bytes, at: Slot.total)
         add(packets, bytes, at: Slot.families &+ 2 &* Int(packet.family.rawValue))
         if packet.transport != .none {
@@ -43,35 +46,35 @@ public struct DirectionCounters: BitwiseCopyable, Sendable {
             countSegments(packet)
         }
         if !packet.flags.isDisjoint(with: [.syn, .fin, .rst]) { countFlags(packet.flags) }
-        if packet.fragment == .later { words[Slot.fragments] &+= packets }
-        if packet.outcome.isMalformed { words[Slot.malformed] &+= packets }
+        if packet.fragment == .later { counted[Slot.fragments] &+= packets }
+        if packet.outcome.isMalformed { counted[Slot.malformed] &+= packets }
     }
 
-    @inline(__always)
-    private mutating func add(_ packets: UInt64, _ bytes: UInt64, at slot: Int) {
-        words[slot] &+= packets
-        words[slot &+ 1] &+= bytes
+    @inlinable @inline(__always)
+    mutating func add(_ packets: UInt64, _ bytes: UInt64, at slot: Int) {
+        counted[slot] &+= packets
+        counted[slot &+ 1] &+= bytes
     }
 
-    @inline(__always)
-    private mutating func countSize(_ bytes: UInt64, packets: UInt64) {
-        words[Slot.sizes &+ SizeBucket.index(of: bytes)] &+= packets
+    @inlinable @inline(__always)
+    mutating func countSize(_ bytes: UInt64, packets: UInt64) {
+        counted[Slot.sizes &+ SizeBucket.index(of: bytes)] &+= packets
     }
 
     /// All segments but the last are full; the last has what remains.
-    @inline(never)
-    private mutating func countSegments(_ packet: Packet) {
+    @usableFromInline @inline(never)
+    mutating func countSegments(_ packet: Packet) {
         let full = UInt64(packet.segments &- 1)
         let size = packet.bytesOfFullSegment
         countSize(size, packets: full)
         countSize(packet.bytes &- min(packet.bytes, full &* size), packets: 1)
     }
 
-    @inline(never)
-    private mutating func countFlags(_ flags: TCPFlags) {
-        if flags.contains(.syn) { words[Slot.flags &+ (flags.contains(.ack) ? 1 : 0)] &+= 1 }
-        if flags.contains(.fin) { words[Slot.flags &+ 2] &+= 1 }
-        if flags.contains(.rst) { words[Slot.flags &+ 3] &+= 1 }
+    @usableFromInline @inline(never)
+    mutating func countFlags(_ flags: TCPFlags) {
+        if flags.contains(.syn) { counted[Slot.flags &+ (flags.contains(.ack) ? 1 : 0)] &+= 1 }
+        if flags.contains(.fin) { counted[Slot.flags &+ 2] &+= 1 }
+        if flags.contains(.rst) { counted[Slot.flags &+ 3] &+= 1 }
     }
 
     private func volume(at slot: Int) -> Volume {
@@ -112,12 +115,12 @@ extension DirectionCounters {
 
 extension DirectionCounters: Counters {
     public init() {
-        words = Words(repeating: 0)
+        counted = Words(repeating: 0)
     }
 
     public static func += (left: inout DirectionCounters, right: DirectionCounters) {
         for index in left.words.indices {
-            left.words[index] &+= right.words[index]
+            left.counted[index] &+= right.counted[index]
         }
     }
 
@@ -135,17 +138,10 @@ public enum SizeBucket {
     /// Upper bounds, each in its bucket; the last bucket holds what is longer.
     public static var bounds: [UInt64] { [64, 127, 255, 511, 1023, 1518, 9018] }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     static func index(of bytes: UInt64) -> Int {
-        switch bytes {
-        case ...64: 0
-        case ...127: 1
-        case ...255: 2
-        case ...511: 3
-        case ...1023: 4
-        case ...1518: 5
-        case ...9018: 6
-        default: 7
-        }
+        // By the number of bits instead of comparing in turn: lengths are mixed, and branches would be guessed wrong.
+        let bits = 64 &- (bytes &- (bytes == 64 ? 1 : 0) | 1).leadingZeroBitCount
+        return min(max(bits &- 6, 0), 5) &+ (bytes > 1518 ? 1 : 0) &+ (bytes > 9018 ? 1 : 0)
     }
 }

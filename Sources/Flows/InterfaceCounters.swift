@@ -2,20 +2,31 @@ public import Packets
 
 /// Both directions of one interface.
 public struct InterfaceCounters: BitwiseCopyable, Sendable {
-    public var rx: DirectionCounters
-    public var tx: DirectionCounters
+    /// By direction, so that counting picks one without a branch: directions come mixed.
+    @usableFromInline var directions: [2 of DirectionCounters]
 
     public init(rx: DirectionCounters, tx: DirectionCounters) {
-        self.rx = rx
-        self.tx = tx
+        directions = [rx, tx]
     }
 
-    @inline(__always)
+    public var rx: DirectionCounters {
+        get { self[.rx] }
+        set { self[.rx] = newValue }
+    }
+
+    public var tx: DirectionCounters {
+        get { self[.tx] }
+        set { self[.tx] = newValue }
+    }
+
+    public subscript(direction: Direction) -> DirectionCounters {
+        get { directions[Int(direction.rawValue)] }
+        set { directions[Int(direction.rawValue)] = newValue }
+    }
+
+    @inlinable @inline(__always)
     public mutating func count(_ packet: Packet, _ direction: Direction) {
-        switch direction {
-        case .rx: rx.count(packet)
-        case .tx: tx.count(packet)
-        }
+        directions[Int(direction.rawValue)].count(packet)
     }
 }
 
@@ -27,6 +38,10 @@ extension InterfaceCounters: Counters {
     public static func += (left: inout InterfaceCounters, right: InterfaceCounters) {
         left.rx += right.rx
         left.tx += right.tx
+    }
+
+    public static func == (left: InterfaceCounters, right: InterfaceCounters) -> Bool {
+        left.rx == right.rx && left.tx == right.tx
     }
 
     public func since(_ earlier: InterfaceCounters) -> InterfaceCounters {

@@ -11,6 +11,9 @@ public struct RecentPackets: ~Copyable {
         ring.reserveCapacity(capacity)
     }
 
+    /// How many were taken since the start, held or not.
+    public private(set) var appended: UInt64 = 0
+
     /// How many are held.
     public var count: Int { ring.count }
 
@@ -22,6 +25,7 @@ public struct RecentPackets: ~Copyable {
         } else {
             ring.append(summary)
         }
+        appended &+= 1
         next &+= 1
         if next == capacity { next = 0 }
     }

@@ -28,25 +28,23 @@ public struct ShardMap: Sendable {
     @inline(__always)
     public func shard(of packet: Packet) -> Int { Int(hash(of: packet) >> 58) }
 
-    /// A keyed hash of both directions of a flow: the endpoints in their order by address and port, folded with secret
-    /// keys by 64 x 64 to 128 bit multiplication (as in wyhash).
+    /// A keyed hash of both directions of a flow: each end by itself, their sum, then what both share. An end is folded
+    /// twice, so that no address can be chosen to undo a port.
     @inline(__always)
     func hash(of packet: Packet) -> UInt64 {
-        let forward =
-            packet.source == packet.destination
-            ? packet.sourcePort <= packet.destinationPort : packet.source < packet.destination
-        let (low, high) =
-            forward ? (packet.source, packet.destination) : (packet.destination, packet.source)
-        let (lowPort, highPort) =
-            forward ? (packet.sourcePort, packet.destinationPort) : (packet.destinationPort, packet.sourcePort)
-        let rest =
-            UInt64(lowPort) << 32 | UInt64(highPort) << 16 | UInt64(packet.protocolNumber) << 8
-            | UInt64(packet.family.rawValue)
-        let addresses = fold(low.high ^ keys[0], low.low ^ keys[1]) ^ fold(high.high ^ keys[2], ~high.low ^ keys[3])
-        return fold(fold(addresses ^ keys[4], rest ^ keys[0]) ^ keys[1], rest ^ keys[2])
+        let ends =
+            hash(of: packet.source, packet.sourcePort) &+ hash(of: packet.destination, packet.destinationPort)
+        let shared = UInt64(packet.protocolNumber) << 8 | UInt64(packet.family.rawValue)
+        return fold(ends, shared ^ keys[4])
+    }
+
+    @inline(__always)
+    private func hash(of address: Address, _ port: UInt16) -> UInt64 {
+        fold(fold(address.high ^ keys[0], address.low ^ keys[1]) ^ keys[2], UInt64(port) ^ keys[3])
     }
 }
 
+/// The two halves of a 64 x 64 bit product, one on the other (as in wyhash): one instruction that mixes all bits.
 @inline(__always)
 private func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
     let product = left.multipliedFullWidth(by: right)

@@ -48,7 +48,7 @@ public enum Outcome: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case unknownARP
 
     public var isTruncated: Bool { (Self.truncatedLink.rawValue...Self.truncatedSCTP.rawValue).contains(rawValue) }
-    @inline(__always)
+    @inlinable @inline(__always)
     public var isMalformed: Bool {
         rawValue >= Self.malformedLink.rawValue && rawValue <= Self.malformedSCTP.rawValue
     }

@@ -31,7 +31,7 @@ extension Packet {
     }
 
     /// A frame of more than 65,535 bytes cannot say its length in 16 bits and leaves the field zero ("BIG TCP").
-    @inline(never)
+    @inline(__always)
     func lengthWithoutField(rest: Int) -> Int {
         segmentSize > 0 || rest > 0xFFFF ? rest : 0
     }

@@ -9,9 +9,9 @@ public struct Packet: BitwiseCopyable, Sendable {
     public internal(set) var sequence: UInt32 = 0
     public internal(set) var acknowledgement: UInt32 = 0
     /// Length of the frame on the wire, without FCS and without a tag that the card stripped.
-    public let frameLength: UInt32
+    public internal(set) var frameLength: UInt32 = 0
     /// How many of these bytes were there to be read.
-    public let capturedLength: UInt32
+    public internal(set) var capturedLength: UInt32 = 0
     /// The IP packet's own length, its header included.
     public internal(set) var ipLength: UInt32 = 0
     /// Bytes after the last header read, by the IP length; of all segments together. Of an unknown transport, a tunnel
@@ -24,7 +24,7 @@ public struct Packet: BitwiseCopyable, Sendable {
     /// The EtherType after all tags; below 1536 an 802.3 length.
     public internal(set) var etherType: UInt16 = 0
     /// Payload bytes of each segment but the last (the kernel's gso_size); 0 for a frame that is one packet.
-    public let segmentSize: UInt16
+    public internal(set) var segmentSize: UInt16 = 0
     public internal(set) var sourcePort: UInt16 = 0
     public internal(set) var destinationPort: UInt16 = 0
     /// TCP, not scaled.
@@ -33,14 +33,14 @@ public struct Packet: BitwiseCopyable, Sendable {
     public internal(set) var icmpIdentifier: UInt16 = 0
     /// ARP: 1 request, 2 reply.
     public internal(set) var arpOperation: UInt16 = 0
-    private(set) var tag: UInt16
+    private(set) var tag: UInt16 = 0
     /// The IP protocol number; of IPv6, what the last extension header read names.
     public internal(set) var protocolNumber: UInt8 = 0
     public internal(set) var flags = TCPFlags()
     /// IPv4 time to live, IPv6 hop limit.
     public internal(set) var timeToLive: UInt8 = 0
     /// Tags in the frame and the one that the card stripped.
-    public internal(set) var tagCount: UInt8
+    public internal(set) var tagCount: UInt8 = 0
     public internal(set) var icmpType: UInt8 = 0
     public internal(set) var icmpCode: UInt8 = 0
     public internal(set) var family = Family.other
@@ -49,31 +49,25 @@ public struct Packet: BitwiseCopyable, Sendable {
     public internal(set) var outcome = Outcome.decoded
     /// Whether the ports were read; 0 is a port too.
     public internal(set) var hasPorts = false
-    let tagWasStripped: Bool
+    @usableFromInline var tagWasStripped = false
 
+    /// A packet of which nothing was read.
     @inline(__always)
-    init(frameLength: UInt32, capturedLength: UInt32, strippedTag: UInt16?, segmentSize: UInt16) {
-        self.frameLength = frameLength
-        self.capturedLength = capturedLength
-        self.segmentSize = segmentSize
-        tag = strippedTag ?? 0
-        tagCount = strippedTag == nil ? 0 : 1
-        tagWasStripped = strippedTag != nil
-    }
+    public init() {}
 
     /// The outermost VLAN identifier (0 ... 4095), nil without a tag.
     public var vlan: UInt16? { tagCount == 0 ? nil : tag & 0x0FFF }
 
     /// Bytes that the frame's packets took on the wire, without FCS: the headers come back with every segment, and so do
     /// the four bytes of a stripped tag.
-    @inline(__always)
+    @inlinable @inline(__always)
     public var bytes: UInt64 {
         let tag: UInt64 = tagWasStripped ? 4 : 0
         return UInt64(frameLength) &+ tag &+ UInt64(segments &- 1) &* (UInt64(headerLength) &+ tag)
     }
 
     /// Bytes on the wire of each segment but the last.
-    @inline(__always)
+    @inlinable @inline(__always)
     public var bytesOfFullSegment: UInt64 {
         UInt64(headerLength) &+ (tagWasStripped ? 4 : 0) &+ UInt64(segmentSize)
     }
@@ -82,6 +76,19 @@ public struct Packet: BitwiseCopyable, Sendable {
     public var capturedPayload: Range<Int> {
         let end = min(Int(capturedLength), Int(headerLength) + Int(payloadLength))
         return min(Int(headerLength), end)..<end
+    }
+
+    @inline(__always)
+    mutating func start(frameLength: Int, capturedLength: Int, strippedTag: UInt16?, segmentSize: UInt16) {
+        self = Packet()
+        self.frameLength = UInt32(truncatingIfNeeded: frameLength)
+        self.capturedLength = UInt32(truncatingIfNeeded: capturedLength)
+        self.segmentSize = segmentSize
+        if let strippedTag {
+            tag = strippedTag
+            tagCount = 1
+            tagWasStripped = true
+        }
     }
 
     @inline(__always)
