@@ -24,10 +24,18 @@ public struct Ring: ~Copyable, Sendable {
     /// Hands every frame that waits, in at most `limit` blocks, to `body`. Wait with `Poller` for more.
     ///
     /// The bytes start at the link header and last as long as the call of `body`.
+    /// - Parameters:
+    ///   - limit: blocks after which to return although more wait, so that other work gets its turn.
+    ///   - state: what `body` works upon, as with `reduce(into:)`.
     /// - Returns: the number of blocks read.
     @discardableResult
-    public mutating func walk(atMost limit: Int, _ body: (FrameInfo, RawSpan) -> Void) -> Int {
-        blocks.walk(atMost: limit, body)
+    @inline(__always)
+    public mutating func walk<State: ~Copyable>(
+        atMost limit: Int,
+        into state: inout State,
+        _ body: (inout State, FrameInfo, RawSpan) -> Void
+    ) -> Int {
+        blocks.walk(atMost: limit, into: &state, body)
     }
 
     /// Frames handed to a body so far.

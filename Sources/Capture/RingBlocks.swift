@@ -28,16 +28,22 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
 
     /// Hands every frame of the blocks that wait, at most `limit` blocks, to `body`, and gives the blocks back.
     ///
-    /// The bytes are borrowed: they last as long as the call of `body`.
+    /// The bytes are borrowed: they last as long as the call of `body`. The function is generic because only generic ones
+    /// are specialised across modules: walk and body become one loop (26 instructions a frame; 77 with a call of `body`).
     /// - Returns: the number of blocks.
     @discardableResult
-    public mutating func walk(atMost limit: Int, _ body: (FrameInfo, RawSpan) -> Void) -> Int {
+    @inline(__always)
+    public mutating func walk<State: ~Copyable>(
+        atMost limit: Int,
+        into state: inout State,
+        _ body: (inout State, FrameInfo, RawSpan) -> Void
+    ) -> Int {
         var walked = 0
         while walked < limit {
             let block = unsafe base + next * geometry.blockSize
             let status = unsafe Self.status(of: block)
             guard unsafe status.pointee.load(ordering: .acquiring) & UInt32(TP_STATUS_USER) != 0 else { break }
-            unsafe walk(block: block, body)
+            unsafe walk(block: block, into: &state, body)
             // The frames were read before this store: only now may the kernel write here again.
             unsafe status.pointee.store(UInt32(TP_STATUS_KERNEL), ordering: .releasing)
             blocks &+= 1
@@ -65,7 +71,12 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
         unsafe (block + 8).assumingMemoryBound(to: Atomic<UInt32>.self)
     }
 
-    private mutating func walk(block: UnsafeMutableRawPointer, _ body: (FrameInfo, RawSpan) -> Void) {
+    @inline(__always)
+    private mutating func walk<State: ~Copyable>(
+        block: UnsafeMutableRawPointer,
+        into state: inout State,
+        _ body: (inout State, FrameInfo, RawSpan) -> Void
+    ) {
         let header = unsafe block.load(as: tpacket_block_desc.self).hdr.bh1
         let end = min(Int(header.blk_len), geometry.blockSize)
         var offset = Int(header.offset_to_first_pkt)
@@ -84,6 +95,7 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
             let address = unsafe (frame + Self.addressOffset).loadUnaligned(as: sockaddr_ll.self)
             let offload = unsafe (bytes - Self.offloadHeader).loadUnaligned(as: virtio_net_hdr.self)
             body(
+                &state,
                 Self.info(fields, address, offload),
                 unsafe RawSpan(_unsafeStart: UnsafeRawPointer(bytes), byteCount: captured)
             )

@@ -23,7 +23,8 @@ func copy(_ bytes: RawSpan) -> [UInt8] {
 
     private func frames(_ blocks: inout RingBlocks, atMost limit: Int = 100) -> [Seen] {
         var seen: [Seen] = []
-        blocks.walk(atMost: limit) { info, bytes in seen.append(Seen(info: info, bytes: copy(bytes))) }
+        blocks.walk(atMost: limit, into: &seen) { seen, info, bytes in seen.append(Seen(info: info, bytes: copy(bytes)))
+        }
         return seen
     }
 
@@ -229,7 +230,7 @@ func copy(_ bytes: RawSpan) -> [UInt8] {
                     let isStatus = (8..<12).contains(offset)
                     if !isStatus { ring.poke(UInt8(truncatingIfNeeded: random.next()), at: offset) }
                 }
-                blocks.walk(atMost: 1) { _, bytes in
+                blocks.walk(atMost: 1, into: &read) { read, _, bytes in
                     if bytes.byteCount > 0 {
                         read += Int(unsafe bytes.unsafeLoad(fromByteOffset: bytes.byteCount - 1, as: UInt8.self)) & 1
                     }

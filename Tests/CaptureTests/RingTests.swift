@@ -43,8 +43,11 @@ struct RingTests {
     static func drain(_ ring: inout Ring, _ body: (FrameInfo, RawSpan) -> Void) throws(SystemError) {
         var poller = Poller()
         _ = poller.add(ring.socket.descriptor)
+        var none: Void = ()
         while try poller.wait(milliseconds: 300) > 0 || ring.fill > 0 {
-            if ring.walk(atMost: 100, body) == 0 { _ = try ring.socket.interfaceState() }
+            if ring.walk(atMost: 100, into: &none, { _, info, bytes in body(info, bytes) }) == 0 {
+                _ = try ring.socket.interfaceState()
+            }
         }
     }
 
@@ -172,7 +175,7 @@ struct RingTests {
             var bytes = 0
             while !isDone.isSet {
                 try poller.wait(milliseconds: 50)
-                ring.walk(atMost: 8) { _, span in bytes += span.byteCount }
+                ring.walk(atMost: 8, into: &bytes) { bytes, _, span in bytes += span.byteCount }
             }
             worker.join()
             try Self.drain(&ring) { _, span in bytes += span.byteCount }

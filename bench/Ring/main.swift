@@ -68,7 +68,7 @@ struct MemoryRing {
         var bytes: UInt64 = 0
         for _ in 0..<rounds {
             for block in 0..<ring.blockCount { ring.poke(1, at: block * ring.blockSize + 8) }
-            blocks.walk(atMost: ring.blockCount) { info, span in
+            blocks.walk(atMost: ring.blockCount, into: &bytes) { bytes, info, span in
                 bytes &+= UInt64(info.wireLength) &+ UInt64(span.byteCount)
             }
         }
@@ -130,7 +130,7 @@ func measureLive(size: Int, seconds: Int) throws -> Measure {
             let isLast = sent.isDone.load(ordering: .acquiring)
             try poller.wait(milliseconds: 100)
             let before = threadTime()
-            ring.walk(atMost: geometry.blockCount) { info, span in
+            ring.walk(atMost: geometry.blockCount, into: &bytes) { bytes, info, span in
                 bytes &+= UInt64(info.wireLength) &+ UInt64(span.byteCount)
             }
             walking += threadTime() - before
