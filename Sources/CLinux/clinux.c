@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 int clinux_name_thread(const char *name) {
@@ -40,4 +41,10 @@ int clinux_interface_flags(int socket, int index, unsigned int *flags) {
     if (ioctl(socket, SIOCGIFFLAGS, &request) != 0) return -errno;
     *flags = (unsigned short)request.ifr_flags;
     return 0;
+}
+
+int clinux_clock_synchronised(void) {
+    struct timex state = {0};
+    int code = adjtimex(&state);
+    return code < 0 ? -errno : !(state.status & STA_UNSYNC);
 }

@@ -32,4 +32,7 @@ int clinux_effective_capabilities(uint64_t *capabilities);
 /* IFF_... flags of an interface, asked through any socket of its network namespace. */
 int clinux_interface_flags(int socket, int index, unsigned int *flags);
 
+/* Whether the kernel's clock is kept by a time source: 1 yes, 0 no. */
+int clinux_clock_synchronised(void);
+
 #endif

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Glibc
+import Linux
+import Sensor
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the sensor in the foreground.",
+        discussion:
+            "SIGTERM or SIGINT stops it cleanly, a second one at once. Needs root; without, it says what it cannot do."
+    )
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Option(name: .long, help: ArgumentHelp("Interface to watch, or all. May be repeated.", valueName: "name"))
+    var interface: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("redis://[user:password@]host[:port][/database] or unix:///path.", valueName: "url")
+    )
+    var redis: String?
+
+    @Option(name: .long, help: ArgumentHelp("Name of this host towards consumers.", valueName: "id"))
+    var resourceID: String?
+
+    func run() async throws {
+        var flags: [Configuration.Flag] = []
+        if !interface.isEmpty { flags.append(.init(name: "--interface", key: "interfaces", values: interface)) }
+        if let redis { flags.append(.init(name: "--redis", key: "redis.url", values: [redis])) }
+        if let resourceID { flags.append(.init(name: "--resource-id", key: "resource_id", values: [resourceID])) }
+        let configuration = try options.load(flags).configuration
+        // What the sensor writes is for its owner alone.
+        umask(0o077)
+        do throws(SystemError) {
+            try configuration.makeDataDirectory()
+        } catch {
+            throw failure(.cannotCreate, "\(error): run as root, or name another directory with --data-dir")
+        }
+        let log = LogFile.startLogging(configuration)
+        do {
+            try await runSensor(configuration, version: Weir.version, log: log)
+        } catch {
+            throw failure(.unavailable, "\(error)")
+        }
+    }
+}
