@@ -27,8 +27,11 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        // Its default traits pull full Foundation, 60 MB, into the binary.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     ],
     targets: [
@@ -36,25 +39,37 @@ let package = Package(
         .systemLibrary(name: "KernelABI", path: "bpf/abi"),
         .systemLibrary(name: "CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev"])]),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLinux"),
-        .plugin(name: "CompileBPF", capability: .buildTool()),
+        .plugin(name: "CompileBPF", capability: .buildTool(), path: "Sources/CompileBPF"),
         .target(name: "BPFImages", plugins: ["CompileBPF"]),
 
         // Unsafe, root-only, Linux-only.
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
-        .target(name: "BPF", dependencies: ["KernelABI", "CLibBPF", "CLinux", "BPFImages", "Linux"], swiftSettings: settings),
+        .target(
+            name: "BPF",
+            dependencies: ["KernelABI", "CLibBPF", "CLinux", "BPFImages", "Linux"],
+            swiftSettings: settings
+        ),
         .target(name: "Host", dependencies: ["Linux"], swiftSettings: settings),
-        .target(name: "Capture", dependencies: ["Linux"], swiftSettings: settings),
-        .target(name: "Keeper", dependencies: ["KernelABI", "Linux", "BPF", "Host", "Capture"], swiftSettings: settings),
+        .target(name: "Capture", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "Keeper", dependencies: ["KernelABI", "Linux", "BPF", "Host"], swiftSettings: settings),
 
         // Value Swift: no root, no kernel.
         .target(name: "Packets", dependencies: ["KernelABI"], swiftSettings: settings),
         .target(name: "Flows", dependencies: ["KernelABI", "Packets"], swiftSettings: settings),
-        .target(name: "Reports", dependencies: ["Flows", "Packets", "Host"], swiftSettings: settings),
+        .target(name: "Reports", swiftSettings: settings),
         .target(name: "Publishing", dependencies: ["CHiredis", "CLinux", "Linux", "Reports"], swiftSettings: settings),
         .target(
             name: "Dashboard",
-            dependencies: ["Reports", .product(name: "Hummingbird", package: "hummingbird")],
+            dependencies: [
+                "Linux", "Reports",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
 
@@ -62,8 +77,8 @@ let package = Package(
         .target(
             name: "Sensor",
             dependencies: [
-                "KernelABI", "Linux", "BPF", "Host", "Capture", "Keeper", "Packets", "Flows", "Reports", "Publishing",
-                "Dashboard",
+                "CYAML", "KernelABI", "Linux", "BPF", "Host", "Capture", "Keeper", "Packets", "Flows", "Reports",
+                "Publishing", "Dashboard",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -72,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "Linux", "Host", "Keeper", "Capture", "Packets", "Flows", "Reports", "Sensor", "BPF",
+                "Linux", "BPF", "Host", "Publishing", "Reports", "Sensor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

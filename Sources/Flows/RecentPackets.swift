@@ -1,5 +1,5 @@
 /// The last packets that were seen, in a ring that is allocated once: by default 1,000 of 112 bytes.
-public struct RecentPackets: ~Copyable {
+public struct RecentPackets: ~Copyable, Sendable {
     private var ring: [PacketSummary] = []
     private var next = 0
     private let capacity: Int

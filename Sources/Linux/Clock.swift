@@ -8,6 +8,8 @@ public enum Clock: Sendable {
     case realtime
     /// As monotonic, but goes on while the host sleeps: time since boot.
     case boottime
+    /// Processor time that the calling thread has used.
+    case thread
 
     public func now() -> Int64 {
         var time = timespec()
@@ -16,6 +18,7 @@ public enum Clock: Sendable {
             case .monotonic: CLOCK_MONOTONIC
             case .realtime: CLOCK_REALTIME
             case .boottime: CLOCK_BOOTTIME
+            case .thread: CLOCK_THREAD_CPUTIME_ID
             }
         let result = unsafe clock_gettime(clock, &time)
         precondition(result == 0, "clock_gettime")

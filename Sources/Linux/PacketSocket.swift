@@ -75,6 +75,9 @@ public struct PacketSocket: ~Copyable, Sendable {
         }
     }
 
+    /// Lets nothing more in: what is in the ring already can then be read to the end.
+    public func refuse() throws(SystemError) { try Self.refuseAll(descriptor.rawValue) }
+
     private static func makeRing(_ socket: Int32, _ geometry: RingGeometry) throws(SystemError) {
         // The kernel wants frames that fill the blocks; beyond that V3 makes no use of their size.
         let frameSize = 2048

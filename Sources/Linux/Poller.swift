@@ -15,8 +15,11 @@ public struct Poller: ~Copyable {
 
     /// Watches a descriptor, which must stay open until it is removed.
     /// - Returns: its place, for the subscript and `remove`.
-    public mutating func add(_ descriptor: borrowing Descriptor) -> Int {
-        let entry = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+    public mutating func add(_ descriptor: borrowing Descriptor) -> Int { add(watching: descriptor.rawValue) }
+
+    /// The same for a descriptor that someone else keeps open.
+    public mutating func add(watching number: Int32) -> Int {
+        let entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
         if let free = entries.firstIndex(where: { $0.fd < 0 }) {
             entries[free] = entry
             return free

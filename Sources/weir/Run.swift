@@ -1,9 +1,10 @@
 import ArgumentParser
 import Glibc
 import Linux
+import Logging
 import Sensor
 
-struct Run: AsyncParsableCommand {
+struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the sensor in the foreground.",
         discussion:
@@ -24,7 +25,7 @@ struct Run: AsyncParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Name of this host towards consumers.", valueName: "id"))
     var resourceID: String?
 
-    func run() async throws {
+    func run() throws {
         var flags: [Configuration.Flag] = []
         if !interface.isEmpty { flags.append(.init(name: "--interface", key: "interfaces", values: interface)) }
         if let redis { flags.append(.init(name: "--redis", key: "redis.url", values: [redis])) }
@@ -37,9 +38,12 @@ struct Run: AsyncParsableCommand {
         } catch {
             throw failure(.cannotCreate, "\(error): run as root, or name another directory with --data-dir")
         }
-        let log = LogFile.startLogging(configuration)
         do {
-            try await runSensor(configuration, version: Weir.version, log: log)
+            // Before any other thread starts: one that does not block a signal would get it the usual way.
+            let signals = try SignalSource([SIGINT, SIGTERM])
+            LogFile.startLogging(configuration)
+            let sensor = try Sensor(configuration: configuration, version: Weir.version, logger: Logger(label: "weir"))
+            try sensor.run(signals: signals)
         } catch {
             throw failure(.unavailable, "\(error)")
         }

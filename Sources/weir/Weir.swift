@@ -1,13 +1,13 @@
 import ArgumentParser
 
 @main
-struct Weir: AsyncParsableCommand {
+struct Weir: ParsableCommand {
     static let version = "0.1.0"
 
     static let configuration = CommandConfiguration(
         commandName: "weir",
         abstract: "Measures the traffic of this host without stopping it.",
         version: version,
-        subcommands: [Run.self, Ports.self, Packets.self, Status.self, Doctor.self, Check.self, Verify.self]
+        subcommands: [Run.self, Ports.self, Packets.self, Status.self, Doctor.self, Check.self]
     )
 }

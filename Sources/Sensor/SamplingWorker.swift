@@ -1,0 +1,302 @@
+import Capture
+import Flows
+import Linux
+import Packets
+import Synchronization
+
+/// A thread that reads one ring of each watched interface, decodes the frames, and keeps the state of its shards.
+///
+/// The fanout program sends both directions of a flow to the worker that owns its shard. What belongs to a flow but
+/// does not show it to the kernel (ICMP errors quoting a packet, first fragments) is handed to the owner through a bounded
+/// queue. One lock is taken per block, none per packet; nothing is allocated per packet.
+final class SamplingWorker: Sendable {
+    /// What the worker has done since it started. Read it with `withState`.
+    struct State: ~Copyable, Sendable {
+        /// Frames taken out of rings that are still open or were closed.
+        var read: UInt64 = 0
+        /// Frames that rings had no room for, or that were still in one when its interface was gone.
+        var dropped: UInt64 = 0
+        /// Frames that reached rings without a filter, where nothing else counts them.
+        var unfiltered: UInt64 = 0
+        var outcomes = DecodeCounters()
+        /// Frames whose shard's owner had no room for them.
+        var shed: UInt64 = 0
+        /// Packets received from other workers.
+        var handedOver: UInt64 = 0
+        /// What each shard of this worker has seen.
+        var shards = [64 of Volume](repeating: Volume())
+        var recent: RecentPackets
+        /// Counted by Swift where the kernel's programs do not run; key: interface index.
+        var counted: [UInt32: InterfaceCounters] = [:]
+
+        /// The worker's part of the account.
+        var ledger: Ledger {
+            var ledger = Ledger()
+            ledger.offered = unfiltered
+            ledger.kept = unfiltered
+            ledger.dropped = dropped
+            ledger.read = read
+            ledger.add(outcomes)
+            ledger.decoded -= min(shed, ledger.decoded)
+            ledger.shed = shed
+            return ledger
+        }
+    }
+
+    /// A decoded packet on its way to the owner of its shard.
+    struct Handover: BitwiseCopyable {
+        var summary: PacketSummary
+        var shard: UInt8
+    }
+
+    private enum Command: ~Copyable, Sendable {
+        case open(Ring, interface: UInt32, isFiltered: Bool, counts: Bool)
+        case close(interface: UInt32)
+        case end
+    }
+
+    /// What the thread owns of one ring.
+    private final class Reader {
+        let interface: UInt32
+        let isFiltered: Bool
+        let counts: Bool
+        let place: Int
+        var ring: Ring
+
+        init(_ ring: consuming Ring, interface: UInt32, isFiltered: Bool, counts: Bool, place: Int) {
+            self.ring = ring
+            self.interface = interface
+            self.isFiltered = isFiltered
+            self.counts = counts
+            self.place = place
+        }
+    }
+
+    let number: Int
+    private let shardMap: ShardMap
+    /// From each other worker to this one; index: the sender.
+    private let inboxes: [HandoverQueue<Handover>]
+    private let commands = Mutex<[Box<Command>]>([])
+    private let wake: Event
+    private let state: Mutex<State>
+    private let fullest = Atomic<UInt64>(0)
+    private let busy = Atomic<UInt64>(0)
+    private let thread = Mutex<Box<Worker>?>(nil)
+
+    /// A value that cannot be copied, on its way through what can.
+    private final class Box<Value: ~Copyable & Sendable>: Sendable {
+        private let value: Mutex<Value?>
+        init(_ value: consuming Value) { self.value = Mutex(value) }
+        func take() -> Value? { value.withLock { $0.take() } }
+    }
+
+    /// - Parameters:
+    ///   - recent: packets kept for the packet view.
+    ///   - senders: how many workers there are.
+    init(number: Int, workers: Int, shardMap: ShardMap, recent: Int) throws(SystemError) {
+        self.number = number
+        self.shardMap = shardMap
+        inboxes = (0..<workers).map { _ in HandoverQueue(slots: 1_024, bytes: 1) }
+        wake = try Event()
+        state = Mutex(State(recent: RecentPackets(capacity: recent)))
+    }
+
+    /// Starts the thread. The peers are all workers, this one included, by number.
+    func start(peers: [SamplingWorker]) throws(SystemError) {
+        let outboxes = peers.map { $0.inboxes[number] }
+        let wakes = peers.map(\.wake)
+        let worker = Box(try Worker(name: "sample-\(number)") { [self] in run(outboxes: outboxes, wakes: wakes) })
+        thread.withLock { $0 = worker }
+    }
+
+    /// Reads another ring from now on.
+    /// - Parameters:
+    ///   - isFiltered: whether the sampling filter counts what it lets through.
+    ///   - counts: whether to count packets here because the kernel's programs do not.
+    func open(_ ring: consuming Ring, interface: UInt32, isFiltered: Bool, counts: Bool) {
+        send(.open(ring, interface: interface, isFiltered: isFiltered, counts: counts))
+    }
+
+    /// Reads what is left in the interface's ring, then closes it.
+    func close(interface: UInt32) { send(.close(interface: interface)) }
+
+    /// Reads what is left in all rings and ends the thread.
+    func stop() {
+        send(.end)
+        if let worker = thread.withLock({ $0 })?.take() { worker.join() }
+    }
+
+    func withState<Result: ~Copyable>(_ body: (borrowing State) -> Result) -> Result {
+        state.withLock { body($0) }
+    }
+
+    /// The fullest ring's share of blocks that waited since the last call, 0-1.
+    func takeFill() -> Double { Double(fullest.exchange(0, ordering: .relaxed)) / 1e6 }
+
+    /// Nanoseconds of processor time that the thread has used.
+    var processorTime: UInt64 { busy.load(ordering: .relaxed) }
+
+    private func send(_ command: consuming Command) {
+        let box = Box(command)
+        commands.withLock { $0.append(box) }
+        wake.signal()
+    }
+}
+
+// MARK: - The thread
+
+extension SamplingWorker {
+    private func run(outboxes: [HandoverQueue<Handover>], wakes: [Event]) {
+        var poller = Poller()
+        let wakePlace = poller.add(wake.descriptor)
+        var readers: [Reader] = []
+        var goesOn = true
+        while goesOn {
+            _ = try? poller.wait(milliseconds: -1)
+            if poller[wakePlace].isReadable { wake.clear() }
+            for box in commands.withLock({ boxes in defer { boxes.removeAll() }; return boxes }) {
+                switch box.take() {
+                case .open(let ring, let interface, let isFiltered, let counts)?:
+                    let place = poller.add(ring.socket.descriptor)
+                    readers.append(
+                        Reader(ring, interface: interface, isFiltered: isFiltered, counts: counts, place: place)
+                    )
+                case .close(let interface)?:
+                    for reader in readers where reader.interface == interface {
+                        close(reader, outboxes, wakes)
+                        poller.remove(reader.place)
+                    }
+                    readers.removeAll { $0.interface == interface }
+                case .end?: goesOn = false
+                case nil: break
+                }
+            }
+            for reader in readers {
+                if poller[reader.place].hasFailed { _ = try? reader.ring.socket.interfaceState() }
+                drain(reader, outboxes, wakes)
+            }
+            receive()
+            busy.store(UInt64(bitPattern: Clock.thread.now()), ordering: .relaxed)
+        }
+    }
+
+    /// Reads the blocks that wait, at most one round of the ring, so that the other rings get their turn.
+    private func drain(_ reader: Reader, _ outboxes: [HandoverQueue<Handover>], _ wakes: [Event]) {
+        let fill = UInt64(reader.ring.fill * 1e6)
+        if fill > fullest.load(ordering: .relaxed) { fullest.store(fill, ordering: .relaxed) }
+        var left = reader.ring.geometry.blockCount
+        while left > 0, readBlock(reader, outboxes, wakes) { left -= 1 }
+        updateStatistics(reader)
+    }
+
+    /// The kernel clears its counts when it is asked: nobody else asks.
+    private func updateStatistics(_ reader: Reader) {
+        let before = reader.ring.statistics
+        // A socket whose interface is gone still answers.
+        try? reader.ring.updateStatistics()
+        let after = reader.ring.statistics
+        state.withLock { state in
+            state.dropped &+= after.dropped &- before.dropped
+            if !reader.isFiltered { state.unfiltered &+= after.frames &- before.frames }
+        }
+    }
+
+    /// Reads what the ring still holds; what stands in a block that the kernel has not handed over is lost with it.
+    private func close(_ reader: Reader, _ outboxes: [HandoverQueue<Handover>], _ wakes: [Event]) {
+        try? reader.ring.socket.refuse()
+        var poller = Poller()
+        _ = poller.add(reader.ring.socket.descriptor)
+        _ = try? poller.wait(milliseconds: 2 * RingGeometry.retireMilliseconds)
+        drain(reader, outboxes, wakes)
+        let statistics = reader.ring.statistics
+        let unread = statistics.frames &- statistics.dropped &- reader.ring.frames
+        state.withLock { $0.dropped &+= unread }
+    }
+
+    /// - Returns: whether there was a block.
+    private func readBlock(_ reader: Reader, _ outboxes: [HandoverQueue<Handover>], _ wakes: [Event]) -> Bool {
+        let interface = reader.interface
+        var counters = InterfaceCounters()
+        var handedOver: UInt64 = 0
+        let (shardMap, number, shares) = (shardMap, number, outboxes.count > 1)
+        let blocks = state.withLock { state in
+            let before = reader.ring.frames
+            let blocks = reader.ring.walk(atMost: 1, into: &state) { state, info, bytes in
+                let packet = Packet(info, bytes)
+                let direction: Direction = info.direction == .outgoing ? .tx : .rx
+                state.outcomes.count(packet.outcome)
+                if reader.counts { counters.count(packet, direction) }
+                let summary = PacketSummary(
+                    packet,
+                    time: UInt64(bitPattern: info.time),
+                    interface: interface,
+                    direction: direction
+                )
+                let shard = Self.shard(of: packet, bytes, shardMap)
+                let owner = shardMap.worker(of: shard)
+                if shares && owner != number {
+                    let handover = Handover(summary: summary, shard: UInt8(truncatingIfNeeded: shard))
+                    if outboxes[owner].push(handover, bytes.extracting(0..<0)) {
+                        handedOver |= 1 << UInt64(owner)
+                    } else {
+                        state.shed &+= 1
+                    }
+                } else {
+                    state.take(summary, shard: shard)
+                }
+            }
+            state.read &+= reader.ring.frames &- before
+            if reader.counts { state.counted[interface, default: InterfaceCounters()] += counters }
+            return blocks
+        }
+        if handedOver != 0 {
+            for owner in outboxes.indices where handedOver & (1 << UInt64(owner)) != 0 { wakes[owner].signal() }
+        }
+        return blocks > 0
+    }
+
+    /// Takes what other workers handed over.
+    private func receive() {
+        for inbox in inboxes {
+            state.withLock { state in
+                state.handedOver &+= UInt64(
+                    inbox.drain { handover, _ in state.take(handover.summary, shard: Int(handover.shard)) }
+                )
+            }
+        }
+    }
+
+    /// An ICMP error belongs to the flow that it quotes.
+    @inline(__always)
+    private static func shard(of packet: Packet, _ bytes: RawSpan, _ map: ShardMap) -> Int {
+        if packet.transport == .icmp { return shardOfICMP(packet, bytes, map) }
+        return map.shard(of: packet)
+    }
+
+    @inline(never)
+    private static func shardOfICMP(_ packet: Packet, _ bytes: RawSpan, _ map: ShardMap) -> Int {
+        map.shard(of: packet.quoted(in: bytes) ?? packet)
+    }
+}
+
+extension SamplingWorker.State {
+    @inline(__always)
+    mutating func take(_ summary: PacketSummary, shard: Int) {
+        shards[shard] += Volume(packets: UInt64(summary.packet.segments), bytes: summary.packet.bytes)
+        recent.append(summary)
+    }
+}
+
+extension Packet {
+    /// Reads a captured frame, from a ring or a file.
+    @inline(__always)
+    init(_ info: FrameInfo, _ bytes: RawSpan) {
+        self.init(
+            decoding: bytes,
+            link: Packets.LinkType(number: UInt32(info.link.rawValue)),
+            wireLength: Int(info.wireLength),
+            strippedTag: info.tag?.control,
+            segmentSize: info.segmentSize
+        )
+    }
+}

@@ -1,0 +1,119 @@
+import Dashboard
+import Dispatch
+import Glibc
+import Keeper
+public import Linux
+public import Logging
+import Publishing
+public import Reports
+
+/// The sensor: counts in the kernel, samples through rings, publishes to Redis, answers on its socket.
+public final class Sensor: SensorControl {
+    private let configuration: Configuration
+    private let logger: Logger
+    private let state: SensorState
+
+    /// Prepares the workers; nothing is captured before `run`.
+    /// - Parameter version: shown to those who ask.
+    public init(configuration: Configuration, version: String, logger: Logger) throws(SensorError) {
+        self.configuration = configuration
+        self.logger = logger
+        var generator = SystemRandomNumberGenerator()
+        let workers = configuration.capture.workers
+        do throws(SystemError) {
+            state = try SensorState(
+                version: version,
+                workers: workers == 0 ? min(Processors.online, 4) : workers,
+                seed: generator.next()
+            )
+        } catch {
+            throw .start("cannot start the worker threads: \(error)")
+        }
+    }
+
+    /// Runs in the calling thread, in a data directory that is there, until SIGINT or SIGTERM arrives; leaves the host's interfaces as they were found.
+    /// - Parameter signals: made before any other thread.
+    public func run(signals: borrowing SignalSource) throws(SensorError) {
+        let publisher = try makePublisher()
+        let coordinator = try Coordinator(
+            configuration: configuration,
+            keeper: LocalKeeper(),
+            publisher: publisher,
+            shared: state,
+            logger: logger
+        )
+        let served = DispatchSemaphore(value: 0)
+        let server = Task { [self] in
+            defer { served.signal() }
+            let path = "\(configuration.dataDirectory)/weir.sock"
+            do throws(DashboardError) {
+                try await Dashboard(control: self, path: path, logger: logger).run { [logger] in
+                    logger.info("answering on \(path)")
+                }
+            } catch {
+                logger.error("no answers on \(path), counting and publishing go on: \(error)")
+            }
+        }
+        coordinator.run(signals: signals)
+        state.finish()
+        server.cancel()
+        _ = served.wait(timeout: .now() + 1)
+    }
+
+    private func makePublisher() throws(SensorError) -> RedisPublisher {
+        let address: RedisAddress
+        do throws(SystemError) {
+            address = try configuration.redis.addressWithPassword()
+        } catch {
+            throw .start("redis.password_file: \(error)")
+        }
+        let settings = RedisSettings(
+            address: address,
+            key: configuration.publish.key,
+            channel: configuration.publish.channel,
+            resourceID: configuration.resourceID,
+            interval: .milliseconds(Int64(configuration.publish.interval * 1_000))
+        )
+        do throws(SystemError) {
+            return try RedisPublisher(settings) { [logger] status in
+                let level: Logger.Level = status.state == .connected ? .info : .warning
+                let cause = status.cause.isEmpty ? "" : ": \(status.cause)"
+                logger.log(level: level, "redis \(status.address) is \(status.state.rawValue)\(cause)")
+            }
+        } catch {
+            throw .start("cannot start the publishing thread: \(error)")
+        }
+    }
+
+    // MARK: - What the outside may ask
+
+    public func status() async -> SensorStatus { await state.status() }
+
+    public func packets(count: Int, after sequence: UInt64?) async -> PacketList {
+        state.packets(count: count, after: sequence)
+    }
+
+    public func ports() async -> PortList { state.ports }
+
+    public func start() async throws(ControlError) { try await send(.start) }
+
+    public func stop() async throws(ControlError) { try await send(.stop) }
+
+    private func send(_ kind: SensorState.Command.Kind) async throws(ControlError) {
+        let result: Result<Void, ControlError> = await withCheckedContinuation { continuation in
+            state.send(.init(kind: kind) { continuation.resume(returning: $0) })
+        }
+        try result.get()
+    }
+}
+
+/// Why the sensor could not start.
+public enum SensorError: Error, Equatable, Sendable, CustomStringConvertible {
+    case start(String)
+
+    public var description: String {
+        switch self {
+        case .start(let reason): reason
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Flows
+import Linux
+import Reports
+import Synchronization
+import Synchronization
+
+/// What the sensor's threads share: the latest snapshot for those who ask, and the commands they gave.
+final class SensorState: Sendable {
+    struct Command: Sendable {
+        enum Kind {
+            case start
+            case stop
+        }
+
+        var kind: Kind
+        var answer: @Sendable (Result<Void, ControlError>) -> Void
+    }
+
+    private struct Snapshot {
+        var status: SensorStatus?
+        var ports: PortList?
+        var names: [UInt32: String] = [:]
+        var feed: PacketFeed
+        var commands: [Command] = []
+        var isFinished = false
+    }
+
+    let version: String
+    let workers: [SamplingWorker]
+    let shardMap: ShardMap
+    /// Wakes the coordinator.
+    let wake: Event
+    /// Bytes of all rings that are open.
+    private let rings = Atomic<UInt64>(0)
+    private let snapshot: Mutex<Snapshot>
+
+    /// Makes and starts the workers.
+    /// - Parameters:
+    ///   - seed: secret, so that no stranger can choose the shard his packets meet in.
+    ///   - packets: kept for the packet view.
+    init(version: String, workers count: Int, seed: UInt64, packets: Int = 1_000) throws(SystemError) {
+        self.version = version
+        let map = ShardMap(seed: seed, workers: count)
+        var workers: [SamplingWorker] = []
+        for number in 0..<count {
+            workers.append(try SamplingWorker(number: number, workers: count, shardMap: map, recent: packets))
+        }
+        for worker in workers { try worker.start(peers: workers) }
+        self.workers = workers
+        shardMap = map
+        wake = try Event()
+        snapshot = Mutex(Snapshot(feed: PacketFeed(capacity: packets, workers: count)))
+    }
+
+    var ringBytes: UInt64 { rings.load(ordering: .relaxed) }
+    func addRingBytes(_ bytes: Int) { rings.wrappingAdd(UInt64(bytes), ordering: .relaxed) }
+    func dropRingBytes(_ bytes: Int) { rings.wrappingSubtract(UInt64(bytes), ordering: .relaxed) }
+
+    func update(_ status: SensorStatus, _ ports: PortList, names: [(UInt32, String)]) {
+        snapshot.withLock {
+            $0.status = status
+            $0.ports = ports
+            // Names of interfaces that are gone stay for the packets still in view; indices are never reused soon.
+            if $0.names.count > 1_024 { $0.names.removeAll() }
+            for (index, name) in names { $0.names[index] = name }
+        }
+    }
+
+    func send(_ command: Command) {
+        let isFinished = snapshot.withLock { snapshot in
+            if !snapshot.isFinished { snapshot.commands.append(command) }
+            return snapshot.isFinished
+        }
+        guard !isFinished else { return command.answer(.failure(.failed("the sensor is stopping"))) }
+        wake.signal()
+    }
+
+    func takeCommands() -> [Command] {
+        snapshot.withLock { snapshot in
+            defer { snapshot.commands.removeAll() }
+            return snapshot.commands
+        }
+    }
+
+    /// Refuses the commands that nobody will carry out any more.
+    func finish() {
+        snapshot.withLock { $0.isFinished = true }
+        for command in takeCommands() { command.answer(.failure(.failed("the sensor is stopping"))) }
+    }
+
+    /// The latest status; before there is one, the caller waits for it.
+    func status() async -> SensorStatus {
+        while true {
+            if let status = snapshot.withLock({ $0.status }) { return status }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    var ports: PortList { snapshot.withLock { $0.ports } ?? PortList(time: .now, tcp: [], udp: []) }
+
+    func packets(count: Int, after sequence: UInt64?) -> PacketList {
+        snapshot.withLock { snapshot in
+            snapshot.feed.update(from: workers)
+            return snapshot.feed.list(count: count, after: sequence, names: snapshot.names)
+        }
+    }
+}
