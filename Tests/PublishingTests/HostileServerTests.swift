@@ -19,14 +19,17 @@ struct HostileServerTests {
     @Test(
         "Answers that no Redis gives end the connection, and memory stays as it was",
         arguments: [
-            "$2147483647\r\n" + String(repeating: "x", count: 1 << 20), "*1000000000\r\n",
-            String(repeating: "*1\r\n", count: 9) + ":1\r\n", ">2\r\n$3\r\nfoo\r\n:1\r\n", "garbage\r\n",
-            "+" + String(repeating: "x", count: 4 << 20), "-" + String(repeating: "E", count: 1 << 20) + "\r\n",
-            ":12345678901234567890123\r\n", "+OK\r\n+OK\r\n+OK\r\n+OK\r\n", "%1\r\n", "$-1\r\n", "\0\0\0\0",
-        ]
+            "bulk of 2 GiB": "$2147483647\r\n" + String(repeating: "x", count: 1 << 20),
+            "array of 10^9": "*1000000000\r\n", "nested 9 deep": String(repeating: "*1\r\n", count: 9) + ":1\r\n",
+            "RESP3 push": ">2\r\n$3\r\nfoo\r\n:1\r\n", "RESP3 map": "%1\r\n", "garbage": "garbage\r\n",
+            "status without end": "+" + String(repeating: "x", count: 4 << 20),
+            "error of 1 MiB": "-" + String(repeating: "E", count: 1 << 20) + "\r\n",
+            "integer too large": ":12345678901234567890123\r\n", "too many": "+OK\r\n+OK\r\n+OK\r\n+OK\r\n",
+            "nil": "$-1\r\n", "zeros": "\0\0\0\0",
+        ].map { Answer(name: $0.key, bytes: Array($0.value.utf8)) }
     )
-    func violations(reply: String) throws {
-        let server = try FakeRedis { words in Array((Self.greeting[words[0]] ?? reply).utf8) }
+    func violations(reply: Answer) throws {
+        let server = try FakeRedis { words in Self.greeting[words[0]].map { Array($0.utf8) } ?? reply.bytes }
         let publisher = try publisher(server)
         let before = residentMemory()
         publisher.offer(document)
@@ -120,6 +123,14 @@ struct HostileServerTests {
             #expect(!"\(publisher.status) \(changes.all)".contains("hunter2"))
         }
     }
+}
+
+/// What a fake server sends, under a short name.
+struct Answer: Sendable, CustomTestStringConvertible {
+    let name: String
+    let bytes: [UInt8]
+
+    var testDescription: String { name }
 }
 
 /// Whether a fake server refuses.

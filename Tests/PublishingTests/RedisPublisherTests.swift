@@ -216,7 +216,7 @@ struct RedisPublisherTests {
 
     @Test("Memory full: the key is refused, messages go on, and storing resumes once there is room")
     func outOfMemory() throws {
-        let server = try #require(RedisServer(["--maxmemory", "1mb", "--maxmemory-policy", "noeviction"]))
+        let server = try #require(RedisServer(["--maxmemory", "100kb", "--maxmemory-policy", "noeviction"]))
         let subscriber = try #require(server.subscriber("network_analysis:updates"))
         let changes = Changes()
         let publisher = try publisher(server, changes: changes)

@@ -38,10 +38,18 @@ public enum ChildProcess {
         _ = unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
         _ = unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
         _ = unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
+        // Threads of the test library block signals; a shell that inherits that waits for its children for ever.
+        var attributes = posix_spawnattr_t()
+        _ = unsafe posix_spawnattr_init(&attributes)
+        defer { _ = unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        _ = unsafe sigemptyset(&none)
+        _ = unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        _ = unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { word in unsafe free(word) } }
         var child: pid_t = 0
-        let code = unsafe posix_spawn(&child, arguments[0], &actions, nil, &words, environ)
+        let code = unsafe posix_spawn(&child, arguments[0], &actions, &attributes, &words, environ)
         return code == 0 ? child : nil
     }
 
