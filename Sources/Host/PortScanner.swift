@@ -9,17 +9,21 @@ public struct PortSnapshot: Equatable, Sendable {
     public var addresses: [LinkAddress]
     /// How many sockets were left out since the start, because one kind had more than `SocketDiagnostics.limit`.
     public var turnedAway: Int
+    /// Transports whose sockets the kernel cannot list.
+    public var unavailable: Set<SocketTransport>
 
     public init(
         sockets: [ListeningSocket],
         owners: [UInt32: [SocketOwner]],
         addresses: [LinkAddress],
-        turnedAway: Int = 0
+        turnedAway: Int = 0,
+        unavailable: Set<SocketTransport> = []
     ) {
         self.sockets = sockets
         self.owners = owners
         self.addresses = addresses
         self.turnedAway = turnedAway
+        self.unavailable = unavailable
     }
 }
 
@@ -44,7 +48,8 @@ public struct PortScanner: ~Copyable, Sendable {
             sockets: sockets,
             owners: owners.find(sockets),
             addresses: try tables.addresses(),
-            turnedAway: diagnostics.turnedAway
+            turnedAway: diagnostics.turnedAway,
+            unavailable: diagnostics.unavailable
         )
     }
 }

@@ -7,7 +7,9 @@ extension PortSnapshot {
         var rows: [ListeningPort] = []
         // Sorted once, the sockets of a row stand together, in the order of their addresses.
         let sockets = self.sockets.sorted {
-            ($0.transport.rawValue, $0.port, $0.address, $0.inode) < ($1.transport.rawValue, $1.port, $1.address, $1.inode)
+            ($0.transport.rawValue, $0.port, $0.address, $0.inode) < (
+                $1.transport.rawValue, $1.port, $1.address, $1.inode
+            )
         }
         var missing = policy.expected.keys.filter(isListed)
         var start = 0

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 
 /// A process that holds a socket.
@@ -30,6 +31,16 @@ public struct SocketOwner: Equatable, Hashable, Sendable {
             unit: groups.flatMap(Self.unit),
             startTime: Self.startTime(stat) ?? 0
         )
+    }
+
+    /// Whether the process is there still, under the same name. A process that has ended but was not waited for keeps
+    /// its name; it no longer has an executable, as it no longer has descriptors.
+    var isUnchanged: Bool {
+        var first: CChar = 0
+        guard let comm = try? ProcFile("/proc/\(pid)/comm").contents(limit: 64),
+            unsafe readlink("/proc/\(pid)/exe", &first, 1) == 1
+        else { return false }
+        return program.hasPrefix(Self.program(comm: comm, command: []))
     }
 
     /// The name from /proc/PID/comm. The kernel cuts it to 15 bytes: where it may be cut, the command's own name is

@@ -52,9 +52,7 @@ public struct SocketOwners: ~Copyable, Sendable {
         for (inode, holders) in owners {
             let alive = holders.filter { owner in
                 if let known = judged[owner] { return known }
-                // comm is the cheapest file of a process to read; a change of it is worth a new walk.
-                let comm = try? ProcFile("/proc/\(owner.pid)/comm").contents(limit: 64)
-                let same = comm.map { owner.program.hasPrefix(SocketOwner.program(comm: $0, command: [])) } ?? false
+                let same = owner.isUnchanged
                 judged[owner] = same
                 return same
             }

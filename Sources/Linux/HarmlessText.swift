@@ -36,7 +36,9 @@ extension String {
             if Self.isHarmless(scalar) {
                 unicodeScalars.append(scalar)
             } else {
-                append(scalar.value < 0x100 ? Self.escaped(UInt8(scalar.value)) : "\\u" + String(scalar.value, radix: 16))
+                append(
+                    scalar.value < 0x100 ? Self.escaped(UInt8(scalar.value)) : "\\u" + String(scalar.value, radix: 16)
+                )
             }
             offset += UTF8.width(scalar)
             decoder = UTF8()

@@ -48,7 +48,7 @@ public struct LinkMonitor: ~Copyable, Sendable {
     private var socket: NetlinkSocket
     private var tables: LinkTables
     public private(set) var inventory = LinkInventory()
-    /// How often the kernel dropped notifications and the whole table was read again.
+    /// How often notifications were lost or not readable, and the whole table was read again.
     public private(set) var overruns: UInt64 = 0
 
     /// Starts listening, then reads the table: what changes in between is seen twice rather than never.
@@ -68,11 +68,20 @@ public struct LinkMonitor: ~Copyable, Sendable {
     public mutating func changes() throws(NetlinkError) -> [LinkChange] {
         var changes: [LinkChange] = []
         var inventory = self.inventory
-        let complete = try socket.drain { (message) throws(NetlinkError) in
-            guard let link = try Link(message) else { return }
-            changes += message.type == UInt16(RTM_DELLINK) ? inventory.remove(index: link.index) : inventory.update(link)
+        var isComplete: Bool
+        do throws(NetlinkError) {
+            isComplete = try socket.drain { (message) throws(NetlinkError) in
+                guard let link = try Link(message) else { return }
+                changes +=
+                    message.type == UInt16(RTM_DELLINK) ? inventory.remove(index: link.index) : inventory.update(link)
+            }
+        } catch .system(let error) {
+            throw .system(error)
+        } catch {
+            // A notification that cannot be read is as good as lost.
+            isComplete = false
         }
-        if !complete {
+        if !isComplete {
             overruns += 1
             changes += inventory.replace(with: try tables.links())
         }

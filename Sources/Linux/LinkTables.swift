@@ -41,7 +41,8 @@ public struct LinkTables: ~Copyable, Sendable {
             var request = rtmsg()
             request.rtm_family = family.kernel
             request.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
-            let dump = try socket.dump("RTM_GETROUTE", type: UInt16(RTM_GETROUTE), payload: request, limit: Self.limit) {
+            let dump = try socket.dump("RTM_GETROUTE", type: UInt16(RTM_GETROUTE), payload: request, limit: Self.limit)
+            {
                 (message) throws(NetlinkError) in try DefaultRoute(message)
             }
             turnedAway += dump.turnedAway

@@ -77,6 +77,8 @@ public struct SocketDiagnostics: ~Copyable, Sendable {
     private var socket: NetlinkSocket
     /// How many sockets beyond the limit were left out so far.
     public private(set) var turnedAway = 0
+    /// Transports whose sockets this kernel cannot list: its module (tcp_diag, udp_diag) is missing.
+    public private(set) var unavailable: Set<SocketTransport> = []
 
     /// Opens a socket in the calling thread's network namespace.
     public init() throws(NetlinkError) {
@@ -89,24 +91,36 @@ public struct SocketDiagnostics: ~Copyable, Sendable {
     public mutating func listeners() throws(NetlinkError) -> [ListeningSocket] {
         var sockets: [ListeningSocket] = []
         for transport in [SocketTransport.tcp, .udp] {
-            for family in [InternetAddress.Family.v4, .v6] {
-                var request = inet_diag_req_v2()
-                request.sdiag_family = family.kernel
-                request.sdiag_protocol = transport.rawValue
-                // A UDP socket that is not connected is in the state the kernel calls CLOSE.
-                request.idiag_states = 1 << UInt32(transport == .tcp ? TCP_LISTEN : TCP_CLOSE)
-                let dump = try socket.dump(
-                    "SOCK_DIAG_BY_FAMILY",
-                    type: UInt16(SOCK_DIAG_BY_FAMILY),
-                    payload: request,
-                    limit: Self.limit
-                ) { (message) throws(NetlinkError) in
-                    try ListeningSocket(message, transport: transport)
+            do throws(NetlinkError) {
+                for family in [InternetAddress.Family.v4, .v6] {
+                    sockets.append(contentsOf: try listeners(transport, family))
                 }
-                turnedAway += dump.turnedAway
-                sockets.append(contentsOf: dump.elements)
+                unavailable.remove(transport)
+            } catch .refused(_, let errno) where errno.rawValue == ENOENT {
+                unavailable.insert(transport)
             }
         }
         return sockets
+    }
+
+    private mutating func listeners(
+        _ transport: SocketTransport,
+        _ family: InternetAddress.Family
+    ) throws(NetlinkError) -> [ListeningSocket] {
+        var request = inet_diag_req_v2()
+        request.sdiag_family = family.kernel
+        request.sdiag_protocol = transport.rawValue
+        // A UDP socket that is not connected is in the state the kernel calls CLOSE.
+        request.idiag_states = 1 << UInt32(transport == .tcp ? TCP_LISTEN : TCP_CLOSE)
+        let dump = try socket.dump(
+            "SOCK_DIAG_BY_FAMILY",
+            type: UInt16(SOCK_DIAG_BY_FAMILY),
+            payload: request,
+            limit: Self.limit
+        ) { (message) throws(NetlinkError) in
+            try ListeningSocket(message, transport: transport)
+        }
+        turnedAway += dump.turnedAway
+        return dump.elements
     }
 }
