@@ -29,7 +29,7 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
     /// Hands every frame of the blocks that wait, at most `limit` blocks, to `body`, and gives the blocks back.
     ///
     /// The bytes are borrowed: they last as long as the call of `body`. The function is generic because only generic ones
-    /// are specialised across modules: walk and body become one loop (26 instructions a frame; 77 with a call of `body`).
+    /// are specialised across modules: walk and body become one loop (30 instructions a frame; 80 with a call of `body`).
     /// - Returns: the number of blocks.
     @discardableResult
     @inline(__always)
@@ -94,6 +94,7 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
             let bytes = unsafe block + start
             let address = unsafe (frame + Self.addressOffset).loadUnaligned(as: sockaddr_ll.self)
             let offload = unsafe (bytes - Self.offloadHeader).loadUnaligned(as: virtio_net_hdr.self)
+            unsafe Self.prefetch(frame + Self.ahead &* Int(fields.tp_next_offset))
             body(
                 &state,
                 Self.info(fields, address, offload),
@@ -105,6 +106,21 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
             guard step >= Self.frameHeader || left == 0 else { return countMalformed() }
             offset &+= step
         }
+    }
+
+    /// How many frames ahead memory is asked for.
+    ///
+    /// Frames were written by another processor and each says where the next one is, so that the processor cannot run
+    /// ahead by itself. Guessing that frames are equally long took a live walk from about 45 to 15 ns a frame at 512 bytes
+    /// and from about 24 to 12 at 60.
+    private static var ahead: Int { 8 }
+
+    /// Three lines: the ring's headers, and the frame's up to the flags of TCP.
+    @inline(__always)
+    private static func prefetch(_ frame: UnsafeMutableRawPointer) {
+        unsafe clinux_prefetch(frame)
+        unsafe clinux_prefetch(frame + 64)
+        unsafe clinux_prefetch(frame + 128)
     }
 
     @inline(never)

@@ -22,6 +22,7 @@ public struct PacketSocket: ~Copyable, Sendable {
     /// everything is exchanged for the real one last, when the socket is bound and shares its frames with its group.
     /// (A second socket of a group that is bound but not yet a member would get every frame a second time.)
     ///
+    /// The kernel drops, and counts as dropped, a frame that segmentation offload joined in a way it cannot tell (SCTP).
     /// On `lo` every packet arrives twice, once as outgoing and once as incoming.
     /// - Parameters:
     ///   - interface: index of the interface; 0 is refused.
