@@ -27,7 +27,8 @@
  *   6e  protocol: 6 TCP, 17 UDP, 58 ICMP, else other.
  * Layer 4 (room = bytes from there to the end of the IP packet)
  *   T1  TCP: room < 20, data offset < 20 or > room: malformed.
- *   U1  UDP: room < 8, length 1 ... 7, length 0 in IPv4: malformed. Length > room, not a first fragment: malformed.
+ *   U1  UDP: room < 8, length 1 ... 7: malformed. Length 0 in IPv4: malformed unless the frame is segmented or room >
+ *       65535 (a tunnel around BIG TCP). Length > room, not a first fragment: malformed.
  *   I1  ICMP and ICMPv6: room < 8: malformed.
  *   S1  SCTP: room < 12: malformed.
  */
@@ -139,7 +140,9 @@ static __always_inline int read_udp(
     if (!udp)
         return READ_MALFORMED;
     length = bpf_ntohs(udp->len);
-    if (length < sizeof(*udp) && (length || packet->family == WEIR_IPV4))
+    if (!length && packet->family == WEIR_IPV4 && !skb->gso_size && room <= 0xFFFF)
+        return READ_MALFORMED;
+    if (length && length < sizeof(*udp))
         return READ_MALFORMED;
     if (length > room && !first_fragment)
         return READ_MALFORMED;
