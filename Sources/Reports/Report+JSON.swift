@@ -15,7 +15,7 @@ extension Report {
     public func json() -> [UInt8] {
         var points = speeds.suffix(Report.mostRows).map { point in Report.row { point.write(to: &$0) } }[...]
         var watched = interfaces.prefix(Report.mostRows).map { item in Report.row { item.write(to: &$0) } }[...]
-        var listening = Report.riskiest(ports + udpPorts, most: Report.mostRows).map { port in
+        var listening = riskiest(most: Report.mostRows).map { port in
             PortRow(port: port.port, transport: port.transport, bytes: Report.row { port.write(to: &$0) })
         }[...]
 
@@ -42,14 +42,15 @@ extension Report {
         return json.bytes
     }
 
-    /// The highest risks first, TCP before UDP within one risk; linear in the number of ports.
-    private static func riskiest(_ ports: [OpenPort], most: Int) -> [OpenPort] {
+    /// The highest risks first, TCP before UDP within one risk; linear in the number of ports. Rows are read in place,
+    /// since to copy one costs more than to judge it.
+    private func riskiest(most: Int) -> [OpenPort] {
         var chosen: [OpenPort] = []
         for risk in [Risk.high, .medium, .low] {
-            for transport in [OpenPort.Transport.tcp, .udp] {
-                let room = most - chosen.count
-                let rows = ports.lazy.filter { $0.risk == risk && $0.transport == transport }
-                chosen.append(contentsOf: rows.prefix(room))
+            for rows in [ports, udpPorts] {
+                for index in rows.indices where chosen.count < most && rows[index].risk == risk {
+                    chosen.append(rows[index])
+                }
             }
         }
         return chosen
