@@ -5,6 +5,7 @@ import Linux
 public import Logging
 import NIOCore
 public import Reports
+import ServiceLifecycle
 
 /// The REST API on a unix socket: what a running sensor says and does when asked.
 public struct Dashboard: Sendable {
@@ -36,8 +37,7 @@ public struct Dashboard: Sendable {
     public func run(onListening: @escaping @Sendable () -> Void = {}) async throws(DashboardError) {
         try claim()
         defer { _ = unsafe unlink(path) }
-        // One thread serves; a large host would get one for each CPU. Set before the first use of the group.
-        NIOSingletons.groupLoopCountSuggestion = 1
+        _ = Self.usesOneThread
         var quiet = logger
         quiet.logLevel = max(quiet.logLevel, .warning)
         let application = Application(
@@ -64,12 +64,32 @@ public struct Dashboard: Sendable {
             logger: quiet
         )
         do {
-            try await application.run()
-        } catch is CancellationError {
+            try await runUntilCancelled(application, logger: quiet)
         } catch {
             throw .cannotServe(path: path, reason: "\(error)")
         }
     }
+
+    /// Ends the server in the order it needs: no more connections, then those that are idle, then, a second later, the
+    /// rest. Cancelling it at once would drop connections that were just taken, which its channels answer with a trap.
+    private func runUntilCancelled(_ service: some Service, logger: Logger) async throws {
+        var configuration = ServiceGroupConfiguration(services: [service], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(1)
+        let group = ServiceGroup(configuration: configuration)
+        let server = Task { try await group.run() }
+        try await withTaskCancellationHandler {
+            do {
+                try await server.value
+            } catch where Task.isCancelled {
+                // It was ended before it began, or cut off after the second.
+            }
+        } onCancel: {
+            Task { await group.triggerGracefulShutdown() }
+        }
+    }
+
+    /// One thread serves, where a large host would get one for each CPU. Set once, before the threads are made.
+    private static let usesOneThread: Void = { NIOSingletons.groupLoopCountSuggestion = 1 }()
 
     /// Makes sure that the path is free, or holds the socket of a process that is gone.
     private func claim() throws(DashboardError) {

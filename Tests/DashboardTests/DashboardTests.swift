@@ -8,7 +8,7 @@ import Testing
 
 @testable import Dashboard
 
-@Suite struct DashboardTests {
+@Suite(.serialized) struct DashboardTests {
     @Test func statusPacketsAndPortsAreTheSensorsOwnDocuments() async throws {
         try await serve { (control, path) async throws in
             let status = try await exchange(path, "GET /api/status HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -1,4 +1,3 @@
-import Dispatch
 import FoundationEssentials
 import Glibc
 import Linux
@@ -129,12 +128,31 @@ func exchange(_ path: String, _ request: String) async throws -> Answer {
 
 func elsewhere<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
-        DispatchQueue.global().async { continuation.resume(with: Swift.Result(catching: body)) }
+        let job = Job { continuation.resume(with: Swift.Result(catching: body)) }
+        var thread = pthread_t()
+        let code = unsafe pthread_create(
+            &thread,
+            nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                unsafe Unmanaged<Job>.fromOpaque(argument).takeRetainedValue().body()
+                return nil
+            },
+            Unmanaged.passRetained(job).toOpaque()
+        )
+        precondition(code == 0, "no thread")
+        pthread_detach(thread)
     }
 }
 
+private final class Job: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
+
 private func exchangeBlocking(_ path: String, _ request: String) throws -> Answer {
-    let stream = try UnixStream(path: path, timeout: 5)
+    let stream = try UnixStream(path: path, timeout: 20)
     try stream.write(Array(request.utf8))
     var text = ""
     while true {
