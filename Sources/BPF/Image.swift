@@ -18,4 +18,6 @@ public struct Image: @unchecked Sendable {
     public static let count = unsafe Image("count") { unsafe bpf_image_count($0) }
     /// Socket filter: which frames reach user space.
     public static let sample = unsafe Image("sample") { unsafe bpf_image_sample($0) }
+    /// Fanout program: which ring a frame goes to.
+    public static let share = unsafe Image("share") { unsafe bpf_image_share($0) }
 }

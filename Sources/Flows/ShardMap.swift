@@ -7,7 +7,8 @@ public import Packets
 public struct ShardMap: Sendable {
     public static let shards = 64
 
-    private let keys: [5 of UInt64]
+    /// What the hash is keyed with; the kernel's fanout program takes the same words.
+    public let keys: [5 of UInt64]
     private let workers: Int
 
     /// - Parameters:
@@ -24,9 +25,9 @@ public struct ShardMap: Sendable {
     @inline(__always)
     public func worker(of shard: Int) -> Int { shard % workers }
 
-    /// `0 ..< 64`.
+    /// `0 ..< 64`; what is no IP packet belongs to no flow and is in shard 0.
     @inline(__always)
-    public func shard(of packet: Packet) -> Int { Int(hash(of: packet) >> 58) }
+    public func shard(of packet: Packet) -> Int { packet.family == .other ? 0 : Int(hash(of: packet) >> 58) }
 
     /// A keyed hash of both directions of a flow: each end by itself, their sum, then what both share. An end is folded
     /// twice, so that no address can be chosen to undo a port.

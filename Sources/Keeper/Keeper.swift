@@ -24,7 +24,13 @@ public protocol Keeper: AnyObject {
     /// Loads the sampling filter for one kind of frames; the caller reads and steers it through the maps.
     func loadSampling(isRawIP: Bool) throws(KeeperError) -> SamplingMaps
 
-    /// Opens one of an interface's rings. Nothing arrives there before the filter stands.
+    /// Loads the program that shares frames out among rings.
+    /// - Parameters:
+    ///   - keys: of the hash that shards are found by.
+    ///   - rings: rings of each interface.
+    func loadSharing(isRawIP: Bool, keys: [5 of UInt64], rings: Int) throws(KeeperError)
+
+    /// Opens one of an interface's rings; the workers' in their order. Nothing arrives before the filter stands.
     func openRing(_ request: RingRequest) throws(KeeperError) -> OpenedRing
 
     /// What listens on this host, and which process holds it.
@@ -48,15 +54,23 @@ public struct RingRequest: Equatable, Sendable {
     public var isRawIP: Bool
     /// False where the filter could not be loaded: every frame then passes, whole.
     public var isFiltered: Bool
-    /// The group that shares the interface's frames; nil for a ring that has them all.
-    public var group: FanoutGroup?
+    public var sharing: Sharing
 
-    public init(interface: UInt32, geometry: RingGeometry, isRawIP: Bool, isFiltered: Bool, group: FanoutGroup?) {
+    /// Whom an interface's frames are shared with.
+    public enum Sharing: Equatable, Sendable {
+        /// Nobody: this ring has them all.
+        case alone
+        /// A group that begins with this ring.
+        case first
+        case joins(FanoutGroup)
+    }
+
+    public init(interface: UInt32, geometry: RingGeometry, isRawIP: Bool, isFiltered: Bool, sharing: Sharing) {
         self.interface = interface
         self.geometry = geometry
         self.isRawIP = isRawIP
         self.isFiltered = isFiltered
-        self.group = group
+        self.sharing = sharing
     }
 }
 

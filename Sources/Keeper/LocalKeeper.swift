@@ -8,6 +8,7 @@ import Linux
 public final class LocalKeeper: Keeper {
     private var counting: Counting?
     private var samplers: [Bool: Sampler] = [:]
+    private var sharers: [Bool: Sharer] = [:]
     private var attachments: [UInt32: Attached] = [:]
     private var scanner: PortScanner?
     private let hook: Attachment.Hook?
@@ -21,6 +22,11 @@ public final class LocalKeeper: Keeper {
     private final class Sampler {
         let sampling: Sampling
         init(_ sampling: consuming Sampling) { self.sampling = sampling }
+    }
+
+    private final class Sharer {
+        let sharing: Sharing
+        init(_ sharing: consuming Sharing) { self.sharing = sharing }
     }
 
     /// - Parameter hook: forces one way of attaching; nil takes the best there is.
@@ -86,15 +92,29 @@ public final class LocalKeeper: Keeper {
         return try SamplingMaps(sampler.sampling)
     }
 
+    public func loadSharing(isRawIP: Bool, keys: [5 of UInt64], rings: Int) throws(KeeperError) {
+        do throws(BPFError) {
+            sharers[isRawIP] = Sharer(try Sharing(keys: keys, rings: rings, rawIP: isRawIP))
+        } catch {
+            throw .bpf(error)
+        }
+    }
+
     public func openRing(_ request: RingRequest) throws(KeeperError) -> OpenedRing {
         var geometry = request.geometry
         do throws(SystemError) {
+            let group: FanoutGroup? =
+                switch request.sharing {
+                case .alone: nil
+                case .first: sharers[request.isRawIP].map { .new(program: $0.sharing.program.descriptor.rawValue) } ?? .new
+                case .joins(let group): group
+                }
             let filter = request.isFiltered ? samplers[request.isRawIP]?.sampling.filter.descriptor.rawValue : nil
             let socket = try PacketSocket(
                 interface: request.interface,
                 geometry: &geometry,
                 filter: filter,
-                group: request.group
+                group: group
             )
             return OpenedRing(socket: socket, geometry: geometry)
         } catch {

@@ -50,6 +50,9 @@ public struct PacketSocket: ~Copyable, Sendable {
         try Self.bind(number, interface)
         if let group {
             try setOption(number, SOL_PACKET, PACKET_FANOUT, group.option, "PACKET_FANOUT")
+            if let program = group.program {
+                try setOption(number, SOL_PACKET, PACKET_FANOUT_DATA, program, "PACKET_FANOUT_DATA")
+            }
         }
         if let filter {
             try setOption(number, SOL_SOCKET, SO_ATTACH_BPF, filter, "SO_ATTACH_BPF")
@@ -158,7 +161,7 @@ public struct PacketSocket: ~Copyable, Sendable {
     /// The group that this socket shares its frames with: the next socket of the same interface joins it.
     public func fanoutGroup() throws(SystemError) -> FanoutGroup {
         let joined = try option(descriptor.rawValue, SOL_PACKET, PACKET_FANOUT, Int32(0), "PACKET_FANOUT")
-        return FanoutGroup(id: UInt16(truncatingIfNeeded: joined))
+        return FanoutGroup(id: UInt16(truncatingIfNeeded: joined), kind: joined >> 16 & 0xFF)
     }
 }
 
@@ -193,23 +196,34 @@ public enum InterfaceState: Equatable, Sendable {
     case gone
 }
 
-/// Sockets that share the frames of one interface: the kernel's symmetric flow hash sends both directions of a TCP, UDP
-/// or SCTP flow to one of them. Fragments, GRE, and errors that quote a flow may reach another.
+/// Sockets that share the frames of one interface.
 public struct FanoutGroup: Equatable, Sendable {
     /// Number in the network namespace; nil asks the kernel for a free one.
-    public let id: UInt16?
+    let id: UInt16?
+    let kind: Int32
+    let program: Int32?
 
-    /// A group of its own, for the first socket; the others take `PacketSocket.fanoutGroup()` of the first.
-    public static let new = FanoutGroup(id: nil)
-
-    init(id: UInt16?) {
+    init(id: UInt16?, kind: Int32, program: Int32? = nil) {
         self.id = id
+        self.kind = kind
+        self.program = program
+    }
+
+    /// A group of its own, for the first socket; the others take `PacketSocket.fanoutGroup()` of the first. The kernel's
+    /// symmetric flow hash sends both directions of a TCP, UDP or SCTP flow to one of them; fragments, GRE, and errors
+    /// that quote a flow may reach another.
+    public static let new = FanoutGroup(id: nil, kind: PACKET_FANOUT_HASH)
+
+    /// The same, where a program of type socket filter answers the number of the socket, in the order of their joining.
+    /// - Parameter program: its descriptor, which may be closed once the first socket is open.
+    public static func new(program: Int32) -> FanoutGroup {
+        FanoutGroup(id: nil, kind: PACKET_FANOUT_EBPF, program: program)
     }
 
     var option: Int32 {
         switch id {
-        case nil: PACKET_FANOUT_HASH << 16 | PACKET_FANOUT_FLAG_UNIQUEID << 16
-        case let id?: Int32(id) | PACKET_FANOUT_HASH << 16
+        case nil: (kind | PACKET_FANOUT_FLAG_UNIQUEID) << 16
+        case let id?: Int32(id) | kind << 16
         }
     }
 }

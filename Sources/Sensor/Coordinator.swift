@@ -272,7 +272,7 @@ final class Coordinator {
         }
         let isFiltered = loadSampling(isRawIP: watch.link.isRawIP)
         let countsHere = watch.source == .proc
-        var group: FanoutGroup? = workers.count > 1 ? .new : nil
+        var sharing: RingRequest.Sharing = workers.count > 1 ? .first : .alone
         do {
             for worker in workers {
                 let opened = try keeper.openRing(
@@ -281,10 +281,10 @@ final class Coordinator {
                         geometry: wanted,
                         isRawIP: watch.link.isRawIP,
                         isFiltered: isFiltered,
-                        group: group
+                        sharing: sharing
                     )
                 )
-                if group == .new { group = try opened.socket.fanoutGroup() }
+                if sharing == .first { sharing = .joins(try opened.socket.fanoutGroup()) }
                 let geometry = opened.geometry
                 let ring = try Ring(opened.take(), geometry: geometry)
                 worker.open(ring, interface: watch.index, isFiltered: isFiltered, counts: countsHere)
@@ -305,6 +305,9 @@ final class Coordinator {
             let maps = try keeper.loadSampling(isRawIP: isRawIP)
             let filter = KernelSampling(maps)
             filter.set(oneIn: overload.oneIn, configuration.sample)
+            if workers.count > 1 {
+                try keeper.loadSharing(isRawIP: isRawIP, keys: shardMap.keys, rings: workers.count)
+            }
             sampling[isRawIP] = filter
             return true
         } catch {

@@ -6,13 +6,15 @@ extension PacketView {
     /// What the packet view shows of a sampled packet; nothing of its payload.
     init(_ summary: PacketSummary, sequence: UInt64, interface: String) {
         let packet = summary.packet
+        // ARP speaks of IPv4 addresses.
+        let family = packet.arpOperation != 0 ? Family.ipv4 : packet.family
         let hasAddresses = packet.family != .other || packet.arpOperation != 0
         self.init(
             sequence: sequence,
             time: WallTime(nanoseconds: Int64(bitPattern: summary.time)),
             size: UInt32(clamping: packet.bytes),
-            source: hasAddresses ? packet.source.description : nil,
-            destination: hasAddresses ? packet.destination.description : nil,
+            source: hasAddresses ? packet.source.text(as: family) : nil,
+            destination: hasAddresses ? packet.destination.text(as: family) : nil,
             protocol: Self.name(of: packet),
             sourcePort: packet.hasPorts ? packet.sourcePort : nil,
             destinationPort: packet.hasPorts ? packet.destinationPort : nil,

@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Sensor
 
-struct Packets: AsyncParsableCommand {
+struct Packets: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show packets that the running sensor sampled, headers only."
     )
@@ -24,16 +24,16 @@ struct Packets: AsyncParsableCommand {
         if !(0...1_000).contains(count) { throw ValidationError("--count takes 0 to 1000, not \(count)") }
     }
 
-    func run() async throws {
+    func run() throws {
         let client = SensorClient(path: try options.load().configuration.socketPath)
         do {
-            try await show(client)
+            try show(client)
         } catch let error as SensorClient.ClientError {
             throw failure(error.status, "\(error)")
         }
     }
 
-    private func show(_ client: SensorClient) async throws {
+    private func show(_ client: SensorClient) throws {
         let body = try client.get("/api/packets?count=\(count)")
         if json && !follow { return try Terminal.print(body + Array("\n".utf8)) }
         var list = try PacketRows(body)
@@ -45,7 +45,7 @@ struct Packets: AsyncParsableCommand {
         }
         var last = list.packets.last?.sequence ?? 0
         while true {
-            try await Task.sleep(for: .milliseconds(500))
+            usleep(500_000)
             list = try PacketRows(try client.get("/api/packets?count=1000&after=\(last)"))
             // A gap means that more came in half a second than the sensor holds.
             if let first = list.packets.first, last > 0, first.sequence > last + 1 {

@@ -16,10 +16,13 @@ static __always_inline __u64 mix(__u64 hash, __u64 word)
     return hash ^ hash >> 32;
 }
 
-/* Three words into 64 good bits. */
+/* An address's two halves and one word more. The secret takes part in the first product, of which the folding keeps the
+   upper half: knowing the constants does not tell which words collide. */
 static __always_inline __u64 hash_words(__u64 first, __u64 second, __u64 third)
 {
-    return mix(mix(mix(seed[0], first) + seed[1], second), third) * 0xD6E8FEB86659FD93ULL;
+    __u64 address = (first + seed[0]) * ((second ^ seed[1]) | 1);
+
+    return mix(address ^ address >> 32, third + (second ^ seed[0]));
 }
 
 #endif

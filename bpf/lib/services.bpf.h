@@ -35,41 +35,60 @@ struct {
 #define HANDSHAKE_BITS 17
 __u64 handshakes[1 << HANDSHAKE_BITS];
 
+/*
+ * The client and the service's port as a key, written in the widest words: the lookup reads words, and waits long for
+ * bytes that were just written one by one.
+ */
 struct peer {
-    struct weir_client_key key; /* the client and the service's port */
-    __u16 port;                 /* the client's */
+    union {
+        struct weir_client_key key;
+        struct {
+            __u64 address[2];
+            __u32 port_and_protocol;
+        };
+    };
+    __u16 port; /* the client's */
 };
+
+/* Two words as they lie in memory, one behind the other. */
+static __always_inline __u64 both(__u32 first, __u32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (__u64)second << 32 | first;
+#else
+    return (__u64)first << 32 | second;
+#endif
+}
 
 /* Addresses lie behind one another: source, destination. Read again here: few packets belong to a service. */
 static __always_inline bool read_peer(
     struct __sk_buff *skb, const struct packet *packet, bool egress, struct peer *peer)
 {
-    __u32 *address = (__u32 *)peer->key.address;
     const __be32 *words;
     __u32 copy[4];
+    __u32 port;
 
     if (packet->family == WEIR_IPV4) {
         words = header(skb, packet->ip + (egress ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr)),
                        sizeof(*words), copy, true);
         if (!words)
             return false;
-        address[0] = 0;
-        address[1] = 0;
-        address[2] = bpf_htonl(0xFFFF);
-        address[3] = words[0];
+        peer->address[0] = 0;
+        peer->address[1] = both(bpf_htonl(0xFFFF), words[0]);
     } else {
         words = header(skb, packet->ip + (egress ? offsetof(struct ipv6hdr, daddr) : offsetof(struct ipv6hdr, saddr)),
                        sizeof(copy), copy, true);
         if (!words)
             return false;
-        address[0] = words[0];
-        address[1] = words[1];
-        address[2] = words[2];
-        address[3] = words[3];
+        peer->address[0] = both(words[0], words[1]);
+        peer->address[1] = both(words[2], words[3]);
     }
-    peer->key.port = egress ? packet->source : packet->destination;
-    peer->key.protocol = packet->ports_of;
-    peer->key.reserved = 0;
+    port = egress ? packet->source : packet->destination;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    peer->port_and_protocol = port | packet->ports_of << 16;
+#else
+    peer->port_and_protocol = port << 16 | packet->ports_of << 8;
+#endif
     peer->port = egress ? packet->destination : packet->source;
     return true;
 }
@@ -77,9 +96,7 @@ static __always_inline bool read_peer(
 /* The slot and the word that stand for one answered handshake. */
 static __always_inline __u64 *handshake(const struct peer *peer, __u32 acknowledgement, __u64 *word)
 {
-    const __u32 *address = (const __u32 *)peer->key.address;
-    __u64 hash = hash_words((__u64)address[0] << 32 | address[1], (__u64)address[2] << 32 | address[3],
-                            (__u64)peer->key.port << 16 | peer->port);
+    __u64 hash = hash_words(peer->address[0], peer->address[1], (__u64)peer->port_and_protocol << 16 | peer->port);
 
     *word = hash << 32 | acknowledgement;
     return &handshakes[hash >> (64 - HANDSHAKE_BITS)];
@@ -132,30 +149,37 @@ static __noinline void enter_client(
 static __always_inline void count_service(
     struct __sk_buff *skb, const struct packet *packet, const struct amount *amount, __u32 service, bool egress)
 {
-    struct weir_service *counters = bpf_map_lookup_elem(&services, &service);
+    struct weir_service *counters;
     struct weir_client *client;
     bool enters, completed = false;
     struct peer peer;
     __u64 word, *slot;
 
-    if (!counters || !read_peer(skb, packet, egress, &peer))
+    if (!read_peer(skb, packet, egress, &peer))
         return;
     if (packet->ports_of == WEIR_UDP) {
         enters = egress;
     } else if (egress) {
         if ((packet->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)) {
-            counters->syn_ack_out += 1;
+            counters = bpf_map_lookup_elem(&services, &service);
+            if (counters)
+                counters->syn_ack_out += 1;
             slot = handshake(&peer, packet->sequence + 1, &word);
             *slot = word;
         }
         enters = packet->payload && !(packet->flags & TCP_SYN);
     } else {
-        if ((packet->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-            counters->syn_in += 1;
+        if ((packet->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+            counters = bpf_map_lookup_elem(&services, &service);
+            if (counters)
+                counters->syn_in += 1;
+        }
         if ((packet->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK) {
             slot = handshake(&peer, packet->acknowledgement, &word);
             completed = *(volatile __u64 *)slot == word && __sync_bool_compare_and_swap(slot, word, 0);
-            counters->completed += completed;
+            counters = completed ? bpf_map_lookup_elem(&services, &service) : NULL;
+            if (counters)
+                counters->completed += 1;
         }
         enters = completed;
     }

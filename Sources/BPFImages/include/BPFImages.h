@@ -6,5 +6,6 @@
 
 const void *bpf_image_count(size_t *size);
 const void *bpf_image_sample(size_t *size);
+const void *bpf_image_share(size_t *size);
 
 #endif
