@@ -80,7 +80,7 @@ public struct Dashboard: Sendable {
         try await withTaskCancellationHandler {
             do {
                 try await server.value
-            } catch where Task.isCancelled {
+            } catch  where Task.isCancelled {
                 // It was ended before it began, or cut off after the second.
             }
         } onCancel: {
