@@ -15,6 +15,20 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
+func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["Support"], swiftSettings: settings)
+}
+
+func bench(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name + "Bench",
+        dependencies: dependencies + ["Support"],
+        path: "bench/" + name,
+        sources: ["main.swift"],
+        swiftSettings: settings
+    )
+}
+
 /// Targets stand in the order in which data flows; DESIGN of the folders: README, "The house".
 let package = Package(
     name: "weir",
@@ -33,6 +47,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         // Its default traits pull full Foundation, 60 MB, into the binary.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
     ],
     targets: [
         // The kernel half and its C neighbours.
@@ -69,6 +84,7 @@ let package = Package(
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
         ),
@@ -93,6 +109,45 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+
+        // Tests mirror Sources; those that need root say so when they skip.
+        .target(name: "Support", dependencies: ["CLibBPF", "CLinux", "Linux"], path: "Tests/Support", swiftSettings: settings),
+        test("LinuxTests", ["CLinux", "Linux"]),
+        test("KernelTests", ["BPF", "BPFImages", "CLibBPF", "Flows", "KernelABI", "Linux", "Packets"]),
+        test("HostTests", ["Host", "Linux"]),
+        test("CaptureTests", ["Capture", "Linux"]),
+        test("PacketsTests", ["KernelABI", "Packets"]),
+        test("FlowsTests", ["Flows", "KernelABI", "Packets"]),
+        test("ReportsTests", ["Reports"]),
+        test("PublishingTests", ["Linux", "Publishing", "Reports"]),
+        test("DashboardTests", ["Dashboard", "Linux", "Reports", .product(name: "Logging", package: "swift-log")]),
+        test(
+            "SensorTests",
+            ["Flows", "Linux", "Packets", "Publishing", "Reports", "Sensor", .product(name: "Logging", package: "swift-log")]
+        ),
+        test(
+            "WeirTests",
+            ["Reports", "weir", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+        ),
+
+        // One executable for each thing measured.
+        bench("Kernel", ["BPF", "KernelABI", "Linux"]),
+        bench("Packets", ["Flows", "Packets"]),
+        bench("Ports", ["Host", "Linux"]),
+        bench("Ring", ["Capture", "Linux"]),
     ],
     cLanguageStandard: .gnu17
 )
+
+// Fuzzers link libFuzzer's own main, so they are built apart: Tests/Fuzz/run.sh.
+if Context.environment["WEIR_FUZZING"] != nil {
+    package.targets += [
+        .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "FuzzPackets",
+            dependencies: ["CFuzzer", "Packets", "Flows"],
+            path: "Tests/Fuzz/FuzzPackets",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        ),
+    ]
+}
