@@ -62,7 +62,7 @@ struct SeededGenerator: RandomNumberGenerator {
             if abs(estimate.total - truth) <= 1.96 * estimate.standardError { inside += 1 }
         }
         #expect((178...199).contains(inside), "seed \(42 + oneIn): \(inside) of \(windows)")
-        #expect(abs(sum / Double(windows) - truth) < 0.005 * truth, "seed \(42 + oneIn)")
+        #expect(abs(sum / Double(windows) - truth) < 0.05 * truth, "seed \(42 + oneIn)")
     }
 
     @Test func sumsAndDifferences() {

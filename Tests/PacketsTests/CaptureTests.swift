@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Packets
+import Support
 import Testing
 
 /// Real captures, when they are there: no crash, every frame counted once, and the flows that others found.
@@ -12,7 +12,7 @@ struct CaptureTests {
         #expect(!files.isEmpty)
         for file in files {
             try Captures.forEachFrame(of: file) { bytes, wireLength, link in
-                let packet = decode(bytes, link: link, wireLength: wireLength)
+                let packet = decode(bytes, link: LinkType(number: link), wireLength: wireLength)
                 whole.count(packet.outcome)
                 frames += 1
                 let broken = violations(of: packet, bytes: bytes.count, wireLength: wireLength)
@@ -30,8 +30,8 @@ struct CaptureTests {
             try Captures.forEachFrame(of: file) { bytes, wireLength, link in
                 for count in stride(from: 0, to: bytes.count, by: 7) {
                     let part = Array(bytes.prefix(count))
-                    let snapped = decode(part, link: link, wireLength: wireLength)
-                    let short = decode(part, link: link)
+                    let snapped = decode(part, link: LinkType(number: link), wireLength: wireLength)
+                    let short = decode(part, link: LinkType(number: link))
                     cuts.count(snapped.outcome)
                     whole.count(short.outcome)
                     frames += 1
@@ -57,7 +57,7 @@ struct CaptureTests {
             var (tcp, udp) = (Set<FiveTuple>(), Set<FiveTuple>())
             var counters = DecodeCounters()
             try Captures.forEachFrame(of: row.file) { bytes, wireLength, link in
-                let packet = decode(bytes, link: link, wireLength: wireLength)
+                let packet = decode(bytes, link: LinkType(number: link), wireLength: wireLength)
                 counters.count(packet.outcome)
                 guard packet.hasPorts else { return }
                 if packet.transport == .tcp { tcp.insert(FiveTuple(packet)) }

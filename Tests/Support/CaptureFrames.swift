@@ -1,28 +1,28 @@
 import FoundationEssentials
-import Packets
 
 /// The shared captures, and the simplest loop over their frames: pcap and pcapng, both byte orders.
-enum Captures {
-    struct Row {
-        let file: String
-        let category: String
-        let bytes: Int
-        let tcpFlows: Int
-        let udpFlows: Int
+public enum Captures {
+    public struct Row: Sendable {
+        public let file: String
+        public let category: String
+        public let bytes: Int
+        public let tcpFlows: Int
+        public let udpFlows: Int
     }
 
-    static let folder: String? = {
+    /// The folder that holds `pcap`; nil where it is absent.
+    public static let folder: String? = {
         let candidates = [ProcessInfo.processInfo.environment["WEIR_TEST_DATA"], "../shared/data"]
         return candidates.compactMap { $0 }.first { FileManager.default.fileExists(atPath: $0 + "/pcap") }
     }()
 
-    static func files(in category: String) throws -> [String] {
+    public static func files(in category: String) throws -> [String] {
         let path = "pcap/\(category)"
         return try FileManager.default.contentsOfDirectory(atPath: (folder ?? "") + "/" + path).sorted()
             .map { path + "/" + $0 }
     }
 
-    static func manifest() throws -> [Row] {
+    public static func manifest() throws -> [Row] {
         let text = try String(contentsOfFile: (folder ?? "") + "/MANIFEST.tsv", encoding: .utf8)
         let lines = text.split(separator: "\n").map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
         let names = lines.first ?? []
@@ -38,8 +38,11 @@ enum Captures {
         }
     }
 
-    /// Calls `body` with each frame; ends quietly where the file makes no sense.
-    static func forEachFrame(of file: String, _ body: ([UInt8], _ wireLength: Int, LinkType) throws -> Void) throws {
+    /// Calls `body` with each frame, its length on the wire and its LINKTYPE_ number; ends quietly where the file makes no sense.
+    public static func forEachFrame(
+        of file: String,
+        _ body: ([UInt8], _ wireLength: Int, _ link: UInt32) throws -> Void
+    ) throws {
         let bytes = [UInt8](try Data(contentsOf: URL(filePath: (folder ?? "") + "/" + file)))
         var reader = Reader(bytes: bytes)
         let magics = [0xA1B2_C3D4, 0xA1B2_3C4D, 0xA1B2_CD34]
@@ -63,8 +66,8 @@ enum Captures {
             isBig ? u16(at: offset) << 16 | u16(at: offset + 2) : u16(at: offset + 2) << 16 | u16(at: offset)
         }
 
-        func pcap(headerSize: Int, _ body: ([UInt8], Int, LinkType) throws -> Void) throws {
-            let link = LinkType(number: UInt32(u32(at: 20) & 0xFFFF))
+        func pcap(headerSize: Int, _ body: ([UInt8], Int, UInt32) throws -> Void) throws {
+            let link = UInt32(u32(at: 20) & 0xFFFF)
             var at = 24
             while at + headerSize <= bytes.count {
                 let (captured, length) = (u32(at: at + 8), u32(at: at + 12))
@@ -75,8 +78,8 @@ enum Captures {
             }
         }
 
-        mutating func pcapng(_ body: ([UInt8], Int, LinkType) throws -> Void) throws {
-            var links: [LinkType] = []
+        mutating func pcapng(_ body: ([UInt8], Int, UInt32) throws -> Void) throws {
+            var links: [UInt32] = []
             var at = 0
             while at + 12 <= bytes.count {
                 if u32(at: at) == 0x0A0D_0D0A {
@@ -90,7 +93,7 @@ enum Captures {
                     try body(Array(bytes[start..<start + captured]), length, links[interface])
                 }
                 switch kind {
-                case 1: links.append(LinkType(number: UInt32(u16(at: at + 8))))
+                case 1: links.append(UInt32(u16(at: at + 8)))
                 case 2: try frame(from: at + 28, u32(at: at + 20), u32(at: at + 24), u16(at: at + 8))
                 case 3: try frame(from: at + 12, min(u32(at: at + 8), size - 16), u32(at: at + 8), 0)
                 case 6: try frame(from: at + 28, u32(at: at + 20), u32(at: at + 24), u32(at: at + 8))
