@@ -31,6 +31,7 @@ extension Configuration.Redis {
         var bytes = [UInt8](repeating: 0, count: 4_096)
         let count = try check("read \(passwordFile)") { unsafe read(file.rawValue, &bytes, bytes.count) }
         let line = bytes[..<count].prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        if line.isEmpty { throw SystemError("read \(passwordFile)", Errno(rawValue: ENODATA)) }
         var whole = address
         whole.password = Secret(String(decoding: line, as: UTF8.self))
         return whole
