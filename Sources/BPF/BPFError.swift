@@ -57,6 +57,15 @@ public enum BPFError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
+/// Bytes of one of libbpf's option structs up to and with a field.
+///
+/// libbpf refuses set bytes behind the last field it knows, and Swift leaves padding as it was: so the size given ends
+/// with a field.
+func size<Options, Field>(through field: KeyPath<Options, Field>) -> Int {
+    guard let offset = MemoryLayout<Options>.offset(of: field) else { preconditionFailure("not a stored field") }
+    return offset + MemoryLayout<Field>.size
+}
+
 /// Runs a call of libbpf, which answers a negative error number.
 @discardableResult
 func attempt(_ call: @autoclosure () -> String, _ body: () -> Int32) throws(BPFError) -> Int32 {

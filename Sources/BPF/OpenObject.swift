@@ -10,7 +10,7 @@ public struct OpenObject: ~Copyable {
     /// Reads an image. Needs no privilege.
     public init(_ image: Image) throws(BPFError) {
         var options = unsafe bpf_object_open_opts()
-        unsafe options.sz = MemoryLayout<bpf_object_open_opts>.size
+        unsafe options.sz = size(through: \bpf_object_open_opts.object_name)
         let (opened, log) = image.name.withUTF8Buffer { name in
             // A static string ends with a zero byte.
             unsafe options.object_name = UnsafeRawPointer(name.baseAddress)?.assumingMemoryBound(to: CChar.self)

@@ -9,6 +9,7 @@ public struct Sampling: ~Copyable, Sendable {
     public let parameters: Variable<weir_sampling>
     /// Frames offered and kept; key: the class.
     public let sampled: Map<UInt32, weir_sampled>
+    private let flows: Variable<UInt8>
 
     /// Loads it. Needs CAP_BPF, CAP_PERFMON too.
     ///
@@ -23,13 +24,16 @@ public struct Sampling: ~Copyable, Sendable {
         let filter = try loaded.program("weir_sample")
         let parameters: Variable<weir_sampling> = try loaded.variable("sampling")
         let sampled: Map<UInt32, weir_sampled> = try loaded.map("sampled")
+        let flows: Variable<UInt8> = try loaded.variable("flow_slots")
+        self.flows = flows
         self.filter = filter
         self.parameters = parameters
         self.sampled = sampled
     }
 
-    /// Kernel memory of its maps, in bytes, as the kernel accounts it; without the flow counters (1 MiB).
+    /// Kernel memory of its maps, in bytes, as the kernel accounts it.
     public func kernelMemory() throws(BPFError) -> Int {
         try sampled.kernelMemory() + BPF.kernelMemory(of: parameters.descriptor)
+            + BPF.kernelMemory(of: flows.descriptor)
     }
 }

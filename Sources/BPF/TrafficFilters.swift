@@ -100,7 +100,7 @@ struct TrafficFilters: ~Copyable, Sendable {
 
     private static func hook(_ interface: Int32, _ point: bpf_tc_attach_point) -> bpf_tc_hook {
         var hook = bpf_tc_hook()
-        hook.sz = MemoryLayout<bpf_tc_hook>.size
+        hook.sz = size(through: \bpf_tc_hook.parent)
         hook.ifindex = interface
         hook.attach_point = point
         return hook
@@ -108,7 +108,7 @@ struct TrafficFilters: ~Copyable, Sendable {
 
     private static func options() -> bpf_tc_opts {
         var options = bpf_tc_opts()
-        options.sz = MemoryLayout<bpf_tc_opts>.size
+        options.sz = size(through: \bpf_tc_opts.priority)
         options.handle = handle
         options.priority = priority
         return options

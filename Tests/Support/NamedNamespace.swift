@@ -33,14 +33,19 @@ public struct NamedNamespace: ~Copyable {
 
     /// Runs `body` with this thread in the namespace; the sockets it opens stay there.
     public func enter<Result: ~Copyable>(_ body: () throws -> Result) throws -> Result {
+        try Self.enter(name, body)
+    }
+
+    /// The same, by a namespace's name: for another process that was told it.
+    public static func enter<Result: ~Copyable>(_ name: String, _ body: () throws -> Result) throws -> Result {
         let home = unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
         let there = unsafe open("/run/netns/\(name)", O_RDONLY | O_CLOEXEC)
         defer {
             close(home)
             close(there)
         }
-        try Self.join(there)
-        defer { try? Self.join(home) }
+        try join(there)
+        defer { try? join(home) }
         return try body()
     }
 
