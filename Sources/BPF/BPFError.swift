@@ -1,3 +1,4 @@
+import Glibc
 public import Linux
 
 /// Why a kernel program could not be loaded, attached, run or read.
@@ -51,7 +52,7 @@ public enum BPFError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The error behind a failed call's number.
     static func from(_ call: String, _ errno: Errno, needs: Capabilities = [.bpf, .networkAdmin]) -> BPFError {
         switch errno.rawValue {
-        case 1 /* EPERM */, 13 /* EACCES */: .notPermitted(call: call, needs: needs)
+        case EPERM, EACCES: .notPermitted(call: call, needs: needs)
         default: .system(SystemError(call, errno))
         }
     }

@@ -29,7 +29,11 @@ public struct Counting: ~Copyable, Sendable {
         try object.setCapacity(of: "clients", to: capacity)
         try object.setCapacity(of: "interfaces", to: interfaces)
         let chosen: PortLayout
-        if let layout { chosen = layout } else { chosen = .fitting(processors: try Self.processors(), clients: capacity) }
+        if let layout {
+            chosen = layout
+        } else {
+            chosen = .fitting(processors: try Self.processors(), clients: capacity)
+        }
         if chosen == .shared {
             try object.set("shared_ports", to: true)
             try object.share("ports")

@@ -16,7 +16,8 @@ enum LibraryLog {
         _ = unsafe libbpf_set_print { level, format, arguments in
             guard level != LIBBPF_DEBUG, let format = unsafe format else { return 0 }
             var buffer = [CChar](repeating: 0, count: LibraryLog.limit)
-            guard let arguments = unsafe arguments, unsafe vsnprintf(&buffer, buffer.count, format, arguments) > 0 else {
+            guard let arguments = unsafe arguments, unsafe vsnprintf(&buffer, buffer.count, format, arguments) > 0
+            else {
                 return 0
             }
             let message = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
@@ -36,10 +37,13 @@ enum LibraryLog {
         return turn.withLock { _ in
             text.withLock { $0 = "" }
             let result = body()
-            return (result, text.withLock { text in
-                defer { text = nil }
-                return text ?? ""
-            })
+            return (
+                result,
+                text.withLock { text in
+                    defer { text = nil }
+                    return text ?? ""
+                }
+            )
         }
     }
 }

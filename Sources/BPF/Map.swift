@@ -133,7 +133,11 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
                 let offset = word * 8
                 let total = unsafe UnsafeRawPointer(values).load(fromByteOffset: offset, as: UInt64.self)
                 let more = unsafe UnsafeRawPointer(values + copy).load(fromByteOffset: offset, as: UInt64.self)
-                unsafe UnsafeMutableRawPointer(values).storeBytes(of: total &+ more, toByteOffset: offset, as: UInt64.self)
+                unsafe UnsafeMutableRawPointer(values).storeBytes(
+                    of: total &+ more,
+                    toByteOffset: offset,
+                    as: UInt64.self
+                )
             }
         }
         return unsafe values.pointee
@@ -143,7 +147,10 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
 extension Map where Key == UInt32 {
     /// Hands an array's entries from `range` to `body`, in order.
     public func forEach(in range: Range<UInt32>, _ body: (UInt32, Value) -> Void) throws(BPFError) {
-        precondition(description.isArray && range.upperBound <= UInt32(description.capacity), "not a range of this array")
+        precondition(
+            description.isArray && range.upperBound <= UInt32(description.capacity),
+            "not a range of this array"
+        )
         // A batch begins after the position given.
         try walk(from: range.lowerBound == 0 ? nil : range.lowerBound - 1, limit: range.count, body)
     }

@@ -42,7 +42,11 @@ public struct OpenObject: ~Copyable {
         guard let start = unsafe bpf_map__initial_value(place.map, &size), place.offset + place.size <= size else {
             throw .missing(what: "variable", name: variable, object: "\(name)")
         }
-        unsafe UnsafeMutableRawPointer(mutating: start).storeBytes(of: value, toByteOffset: place.offset, as: Value.self)
+        unsafe UnsafeMutableRawPointer(mutating: start).storeBytes(
+            of: value,
+            toByteOffset: place.offset,
+            as: Value.self
+        )
     }
 
     /// Sets how many entries a map can hold.

@@ -22,7 +22,8 @@ public enum PortLayout: String, Sendable {
         let ports = layout == .shared ? entries * port : perProcessor(entries, port, processors)
         let services = perProcessor(Int(WEIR_SERVICES), MemoryLayout<weir_service>.stride, processors)
         let interfaces = perProcessor(64, MemoryLayout<weir_interface>.stride, processors)
-        let element = 48 + 24 + MemoryLayout<weir_client>.stride  // the kernel's head, the key rounded up to 8, the value
+        // The kernel's head, the key rounded up to 8, the value.
+        let element = 48 + 24 + MemoryLayout<weir_client>.stride
         let table = (clients + processors) * element + clients.nextPowerOfTwo * 16
         // service_of, touched, handshakes.
         let variables = 2 * entries + entries / 8 + (8 << 17)

@@ -118,7 +118,9 @@ struct TrafficFilters: ~Copyable, Sendable {
     private static func holder(of program: UInt32) -> Int32? {
         for process in numbers(in: "/proc") {
             for descriptor in numbers(in: "/proc/\(process)/fdinfo") {
-                guard let lines = text(of: "/proc/\(process)/fdinfo/\(descriptor)")?.split(separator: "\n") else { continue }
+                guard let lines = text(of: "/proc/\(process)/fdinfo/\(descriptor)")?.split(separator: "\n") else {
+                    continue
+                }
                 for line in lines where line.hasPrefix("prog_id:") {
                     if line.split(separator: "\t").last == "\(program)" { return process }
                 }

@@ -18,7 +18,8 @@ public struct Variable<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable
     public init(owning descriptor: consuming Descriptor, offset: Int, count: Int) throws(BPFError) {
         let description = try MapDescription(descriptor)
         let size = offset + count * MemoryLayout<Element>.stride
-        guard offset >= 0, count >= 0, offset % MemoryLayout<Element>.alignment == 0, size <= description.valueSize else {
+        guard offset >= 0, count >= 0, offset % MemoryLayout<Element>.alignment == 0, size <= description.valueSize
+        else {
             throw .mismatch(name: description.name, expected: size, found: description.valueSize)
         }
         let mapping: Mapping

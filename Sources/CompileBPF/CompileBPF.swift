@@ -7,7 +7,8 @@ struct CompileBPF: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {
         let sources = context.package.directoryURL.appending(path: "bpf").resolvingSymlinksInPath()
         let output = context.pluginWorkDirectoryURL
-        let headers = try files(in: sources.appending(path: "abi"), endingWith: ".h")
+        let headers =
+            try files(in: sources.appending(path: "abi"), endingWith: ".h")
             + files(in: sources.appending(path: "lib"), endingWith: ".h")
         return try files(in: sources, endingWith: ".bpf.c").map { source in
             let name = source.lastPathComponent.replacing(".bpf.c", with: "")

@@ -9,7 +9,10 @@ extension NetlinkSocket {
             request.tcm_ifindex = interface
             request.tcm_parent = TC_H_CLSACT & TC_H_MAJ_MASK | hook
             let filters: NetlinkDump<Void> = try dump(
-                "netlink(RTM_GETTFILTER)", type: UInt16(RTM_GETTFILTER), payload: request, limit: .max
+                "netlink(RTM_GETTFILTER)",
+                type: UInt16(RTM_GETTFILTER),
+                payload: request,
+                limit: .max
             ) { (message: borrowing NetlinkMessage) throws(NetlinkError) -> Void? in
                 Int32(message.type) == Int32(RTM_NEWTFILTER) ? () : nil
             }

@@ -40,7 +40,8 @@ typealias Attachment = BPF.Attachment
 
     /// What `tc` says of an interface's filters, in both directions.
     private static func filters(of name: String) -> String {
-        ["ingress", "egress"].map { ChildProcess.run(["/usr/sbin/tc", "filter", "show", "dev", name, $0]).text }.joined()
+        ["ingress", "egress"].map { ChildProcess.run(["/usr/sbin/tc", "filter", "show", "dev", name, $0]).text }
+            .joined()
     }
 
     private static func hasQdisc(_ name: String) -> Bool {
@@ -242,7 +243,10 @@ typealias Attachment = BPF.Attachment
         try #require(unsafe bpf_tc_attach(&hook, &options) == 0)
     }
 
-    @Test("killed ten times, a sensor leaves one program in each direction, which the next one replaces", arguments: hooks)
+    @Test(
+        "killed ten times, a sensor leaves one program in each direction, which the next one replaces",
+        arguments: hooks
+    )
     func killed(_ hook: Attachment.Hook) async throws {
         let namespace = try NamedNamespace("kernel-\(hook.rawValue)")
         let name = namespace.name
@@ -261,7 +265,10 @@ typealias Attachment = BPF.Attachment
             let left = namespace.enterFilters()
             let links = try namespace.enter { try Attachment.programs(on: index, ingress: true) }
             #expect(links.isEmpty)
-            #expect(left.split(separator: "\n").count { $0.contains("weir_") } == (hook == .tcx ? 0 : 2), "round \(round)")
+            #expect(
+                left.split(separator: "\n").count { $0.contains("weir_") } == (hook == .tcx ? 0 : 2),
+                "round \(round)"
+            )
         }
         try namespace.enter {
             // The next one takes over in either way.

@@ -60,12 +60,23 @@ struct CountCase: Sendable, CustomStringConvertible {
         CountCase("ACK", tcp4, v4, WEIR_TCP, ports: web),
         CountCase("SYN", link.ipv4().tcp(to: 443, flags: [.syn]), v4, WEIR_TCP, flags: [WEIR_SYN], ports: web),
         CountCase(
-            "SYN+ACK", link.ipv4().tcp(to: 443, flags: [.syn, .ack]), v4, WEIR_TCP, flags: [WEIR_SYN_ACK], ports: web),
+            "SYN+ACK",
+            link.ipv4().tcp(to: 443, flags: [.syn, .ack]),
+            v4,
+            WEIR_TCP,
+            flags: [WEIR_SYN_ACK],
+            ports: web
+        ),
         CountCase("FIN", link.ipv4().tcp(to: 443, flags: [.fin, .ack]), v4, WEIR_TCP, flags: [WEIR_FIN], ports: web),
         CountCase("RST", link.ipv4().tcp(to: 443, flags: [.rst]), v4, WEIR_TCP, flags: [WEIR_RST], ports: web),
         CountCase(
-            "all flags", link.ipv4().tcp(to: 443, flags: Flags(rawValue: 0xFF)), v4, WEIR_TCP,
-            flags: [WEIR_SYN_ACK, WEIR_FIN, WEIR_RST], ports: web),
+            "all flags",
+            link.ipv4().tcp(to: 443, flags: Flags(rawValue: 0xFF)),
+            v4,
+            WEIR_TCP,
+            flags: [WEIR_SYN_ACK, WEIR_FIN, WEIR_RST],
+            ports: web
+        ),
         CountCase("no flags", link.ipv4().tcp(to: 443, flags: []), v4, WEIR_TCP, ports: web),
         CountCase("TCP options", link.ipv4().tcp(to: 443, options: [2, 4, 5, 180]), v4, WEIR_TCP, ports: web),
         CountCase("UDP", link.ipv4().udp().payload(count: 100), v4, WEIR_UDP, ports: name),
@@ -78,17 +89,30 @@ struct CountCase: Sendable, CustomStringConvertible {
         CountCase("IPv4 without payload", link.ipv4(protocol: 253).payload([]), v4, WEIR_OTHER_PROTOCOL),
         CountCase("first fragment", link.ipv4(moreFragments: true).tcp(to: 443), v4, WEIR_TCP, ports: web),
         CountCase(
-            "first fragment of a longer datagram", link.ipv4(moreFragments: true).udp(length: 3000), v4, WEIR_UDP,
-            ports: name),
+            "first fragment of a longer datagram",
+            link.ipv4(moreFragments: true).udp(length: 3000),
+            v4,
+            WEIR_UDP,
+            ports: name
+        ),
         CountCase("later fragment", link.ipv4(fragmentOffset: 3).tcp(to: 443), v4, WEIR_TCP, fragment: true),
         CountCase(
-            "later fragment of 1 byte", link.ipv4(fragmentOffset: 3, protocol: 17).payload([1]), v4, WEIR_UDP,
-            fragment: true),
+            "later fragment of 1 byte",
+            link.ipv4(fragmentOffset: 3, protocol: 17).payload([1]),
+            v4,
+            WEIR_UDP,
+            fragment: true
+        ),
         CountCase("padding", tcp4, padding: 6, v4, WEIR_TCP, ports: web),
         CountCase("tag", link.vlan(7).ipv4().tcp(to: 443), v4, WEIR_TCP, ports: web),
         CountCase("QinQ", link.vlan(7, tpid: 0x88A8).vlan(8).ipv6().udp(), v6, WEIR_UDP, ports: name),
         CountCase(
-            "four tags", link.vlan(1, tpid: 0x9100).vlan(2).vlan(3).vlan(4).ipv4().tcp(to: 443), v4, WEIR_TCP, ports: web),
+            "four tags",
+            link.vlan(1, tpid: 0x9100).vlan(2).vlan(3).vlan(4).ipv4().tcp(to: 443),
+            v4,
+            WEIR_TCP,
+            ports: web
+        ),
         CountCase("IPv6 TCP", link.ipv6().tcp(to: 443, flags: [.syn]), v6, WEIR_TCP, flags: [WEIR_SYN], ports: web),
         CountCase("ICMPv6", link.ipv6().icmpv6(), v6, WEIR_ICMP),
         CountCase("ICMP's number in IPv6", link.ipv6(nextHeader: 1).payload(count: 8), v6, WEIR_OTHER_PROTOCOL),
@@ -98,20 +122,41 @@ struct CountCase: Sendable, CustomStringConvertible {
             "every extension header",
             link.ipv6().ipv6Extension(0).ipv6Extension(60).ipv6Extension(43).authentication().ipv6Extension(135)
                 .ipv6Extension(139).ipv6Extension(140).ipv6Fragment().tcp(to: 443),
-            v6, WEIR_TCP, ports: web),
-        CountCase("long extension", link.ipv6().ipv6Extension(60, body: [UInt8](repeating: 0, count: 2046)).udp(), v6,
-            WEIR_UDP, ports: name),
+            v6,
+            WEIR_TCP,
+            ports: web
+        ),
         CountCase(
-            "IPv6 first fragment", link.ipv6().ipv6Fragment(moreFragments: true).udp(length: 2000), v6, WEIR_UDP,
-            ports: name),
+            "long extension",
+            link.ipv6().ipv6Extension(60, body: [UInt8](repeating: 0, count: 2046)).udp(),
+            v6,
+            WEIR_UDP,
+            ports: name
+        ),
+        CountCase(
+            "IPv6 first fragment",
+            link.ipv6().ipv6Fragment(moreFragments: true).udp(length: 2000),
+            v6,
+            WEIR_UDP,
+            ports: name
+        ),
         CountCase("IPv6 later fragment", link.ipv6().ipv6Fragment(offset: 9).udp(), v6, WEIR_UDP, fragment: true),
         CountCase(
-            "IPv6 later fragment that names an extension header", link.ipv6().ipv6Fragment(offset: 9, nextHeader: 60)
-                .payload(count: 9), v6, WEIR_OTHER_PROTOCOL, fragment: true),
+            "IPv6 later fragment that names an extension header",
+            link.ipv6().ipv6Fragment(offset: 9, nextHeader: 60)
+                .payload(count: 9),
+            v6,
+            WEIR_OTHER_PROTOCOL,
+            fragment: true
+        ),
         CountCase("UDP length 0 in IPv6", link.ipv6().udp(length: 0), v6, WEIR_UDP, ports: name),
         CountCase(
-            "payload length 0 before hop-by-hop", link.ipv6(payloadLength: 0).ipv6Extension(0).tcp(to: 443), v6, WEIR_TCP,
-            ports: web),
+            "payload length 0 before hop-by-hop",
+            link.ipv6(payloadLength: 0).ipv6Extension(0).tcp(to: 443),
+            v6,
+            WEIR_TCP,
+            ports: web
+        ),
         CountCase("port 0 and 65535", link.ipv4().tcp(from: 65535, to: 0), v4, WEIR_TCP, ports: (WEIR_TCP, 0, 65535)),
     ]
 
@@ -130,8 +175,13 @@ struct CountCase: Sendable, CustomStringConvertible {
         CountCase("TCP cut by the total length", link.ipv4(totalLength: 39).tcp(), v4, WEIR_TCP, malformed: true),
         CountCase("TCP header of 16 bytes", link.ipv4().tcp(headerWords: 4), v4, WEIR_TCP, malformed: true),
         CountCase("TCP header above its packet", link.ipv4().tcp(headerWords: 6), v4, WEIR_TCP, malformed: true),
-        CountCase("tiny first fragment", link.ipv4(moreFragments: true, protocol: 6).payload(count: 8), v4, WEIR_TCP,
-            malformed: true),
+        CountCase(
+            "tiny first fragment",
+            link.ipv4(moreFragments: true, protocol: 6).payload(count: 8),
+            v4,
+            WEIR_TCP,
+            malformed: true
+        ),
         CountCase("cut UDP", link.ipv4(protocol: 17).payload(count: 7), v4, WEIR_UDP, malformed: true),
         CountCase("UDP length 7", link.ipv4().udp(length: 7), v4, WEIR_UDP, malformed: true),
         CountCase("UDP length 0 in IPv4", link.ipv4().udp(length: 0), v4, WEIR_UDP, malformed: true),
@@ -147,7 +197,10 @@ struct CountCase: Sendable, CustomStringConvertible {
         CountCase("cut extension", link.ipv6(nextHeader: 0).payload(count: 7), v6, malformed: true),
         CountCase(
             "nine extension headers",
-            (0..<9).reduce(link.ipv6()) { packet, _ in packet.ipv6Extension(60) }.tcp(), v6, malformed: true),
+            (0..<9).reduce(link.ipv6()) { packet, _ in packet.ipv6Extension(60) }.tcp(),
+            v6,
+            malformed: true
+        ),
     ]
 
     @Test("in both directions", arguments: [whole, broken])
@@ -160,8 +213,13 @@ struct CountCase: Sendable, CustomStringConvertible {
         try counted.reset()
         var expected = Totals()
         expected.expect(
-            bytes: test.frame.count, family: test.family, protocol: test.protocol, flags: test.flags,
-            fragment: test.fragment, malformed: test.malformed)
+            bytes: test.frame.count,
+            family: test.family,
+            protocol: test.protocol,
+            flags: test.flags,
+            fragment: test.fragment,
+            malformed: test.malformed
+        )
         try counted.ingress(Program.TestFrame(test.frame))
         #expect(try counted.rx() == expected, "\(test)")
         #expect(try counted.tx() == Totals(), "\(test)")
@@ -196,8 +254,13 @@ struct CountCase: Sendable, CustomStringConvertible {
         try counted.reset()
         var expected = Totals()
         expected.expect(
-            bytes: test.frame.count, family: test.family, protocol: test.protocol, flags: test.flags,
-            fragment: test.fragment, malformed: test.malformed)
+            bytes: test.frame.count,
+            family: test.family,
+            protocol: test.protocol,
+            flags: test.flags,
+            fragment: test.fragment,
+            malformed: test.malformed
+        )
         do {
             try counted.ingress(Program.TestFrame(test.frame, linear: 14))
         } catch BPFError.system(let error) where error.errno.rawValue == EINVAL {
@@ -206,7 +269,10 @@ struct CountCase: Sendable, CustomStringConvertible {
         #expect(try counted.rx() == expected, "\(test)")
     }
 
-    @Test("sizes at each bucket's bounds", arguments: [60, 64, 65, 127, 128, 255, 256, 511, 512, 1023, 1024, 1518, 1519, 3712])
+    @Test(
+        "sizes at each bucket's bounds",
+        arguments: [60, 64, 65, 127, 128, 255, 256, 511, 512, 1023, 1024, 1518, 1519, 3712]
+    )
     func sizes(_ size: Int) throws {
         let counted = try Counted()
         try counted.ingress(Self.link.ipv4().udp().payload(count: size - 42))
@@ -228,15 +294,27 @@ struct CountCase: Sendable, CustomStringConvertible {
         arguments: [
             Segmented(testDescription: "TCP", packet: tcp4, headers: 54, protocol: WEIR_TCP, family: v4),
             Segmented(
-                testDescription: "TCP with options in a tag", packet: link.vlan(5).ipv4(options: [1, 1, 1, 1]).tcp(
-                    to: 443, options: [UInt8](repeating: 1, count: 12)),
-                headers: 14 + 4 + 24 + 32, protocol: WEIR_TCP, family: v4),
+                testDescription: "TCP with options in a tag",
+                packet: link.vlan(5).ipv4(options: [1, 1, 1, 1]).tcp(
+                    to: 443,
+                    options: [UInt8](repeating: 1, count: 12)
+                ),
+                headers: 14 + 4 + 24 + 32,
+                protocol: WEIR_TCP,
+                family: v4
+            ),
             Segmented(testDescription: "IPv6", packet: link.ipv6().tcp(), headers: 74, protocol: WEIR_TCP, family: v6),
             Segmented(
-                testDescription: "IPv6 with an extension header", packet: link.ipv6().ipv6Extension(60).tcp(), headers: 82,
-                protocol: WEIR_TCP, family: v6),
+                testDescription: "IPv6 with an extension header",
+                packet: link.ipv6().ipv6Extension(60).tcp(),
+                headers: 82,
+                protocol: WEIR_TCP,
+                family: v6
+            ),
             Segmented(testDescription: "UDP", packet: link.ipv4().udp(), headers: 42, protocol: WEIR_UDP, family: v4),
-        ], [3, 0])
+        ],
+        [3, 0]
+    )
     func segments(_ test: Segmented, told: UInt32) throws {
         let counted = try Counted()
         // 2 x 1000 + 300 bytes in 3 packets; with 0 told, as for an injected frame, the number follows from the sizes.
@@ -245,8 +323,12 @@ struct CountCase: Sendable, CustomStringConvertible {
         try counted.ingress(Program.TestFrame(frame, segmentSize: 1000, segments: told))
         var expected = Totals()
         expected.expect(
-            packets: 3, bytes: frame.count + 2 * test.headers, family: test.family, protocol: test.protocol,
-            sizes: [Totals.bucket(test.headers + 1000): 2, Totals.bucket(test.headers + 300): 1])
+            packets: 3,
+            bytes: frame.count + 2 * test.headers,
+            family: test.family,
+            protocol: test.protocol,
+            sizes: [Totals.bucket(test.headers + 1000): 2, Totals.bucket(test.headers + 300): 1]
+        )
         #expect(try counted.rx() == expected)
     }
 

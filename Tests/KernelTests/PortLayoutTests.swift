@@ -17,7 +17,11 @@ import Testing
         #expect(PortLayout.fitting(processors: 8, clients: 300_000) == .shared)
     }
 
-    @Test("what is computed is what the kernel accounts, to 5 %", needsRoot, arguments: [PortLayout.perProcessor, .shared])
+    @Test(
+        "what is computed is what the kernel accounts, to 5 %",
+        needsRoot,
+        arguments: [PortLayout.perProcessor, .shared]
+    )
     func measured(_ layout: PortLayout) throws {
         let counting = try Counting(layout: layout)
         let found = Double(try counting.kernelMemory())

@@ -40,8 +40,11 @@ import Testing
         Kind(testDescription: "GRE", packet: link.ipv4().gre().ipv4().tcp(flags: [.syn]), class: WEIR_CLASS_FIRST),
         Kind(testDescription: "ARP", packet: link.arp(), class: WEIR_CLASS_REST, isFirst: false),
         Kind(
-            testDescription: "malformed", packet: link.ipv4(headerWords: 4).tcp(flags: [.syn]), class: WEIR_CLASS_REST,
-            isFirst: false),
+            testDescription: "malformed",
+            packet: link.ipv4(headerWords: 4).tcp(flags: [.syn]),
+            class: WEIR_CLASS_REST,
+            isFirst: false
+        ),
     ]
 
     @Test("the class decides what is counted, the flow how much is kept", arguments: kinds)

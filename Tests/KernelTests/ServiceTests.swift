@@ -13,24 +13,40 @@ import Testing
 
         static let v4 = Connection(testDescription: "IPv4", client: [10, 0, 0, 1], v6: false, clientPort: 40000)
         static let v6 = Connection(
-            testDescription: "IPv6", client: [0x20, 0x01, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [1], v6: true,
-            clientPort: 40000)
+            testDescription: "IPv6",
+            client: [0x20, 0x01, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [1],
+            v6: true,
+            clientPort: 40000
+        )
 
         func number(_ number: Int) -> Connection {
             Connection(
-                testDescription: testDescription, client: Array(client.dropLast()) + [UInt8(number)], v6: v6,
-                clientPort: clientPort)
+                testDescription: testDescription,
+                client: Array(client.dropLast()) + [UInt8(number)],
+                v6: v6,
+                clientPort: clientPort
+            )
         }
 
-        func toService(_ flags: Flags, sequence: UInt32 = 99, acknowledgement: UInt32 = 0, payload: Int = 0) -> PacketBuilder {
+        func toService(_ flags: Flags, sequence: UInt32 = 99, acknowledgement: UInt32 = 0, payload: Int = 0)
+            -> PacketBuilder
+        {
             network(inward: true).tcp(
-                from: clientPort, to: 443, flags: flags, sequence: sequence, acknowledgement: acknowledgement
+                from: clientPort,
+                to: 443,
+                flags: flags,
+                sequence: sequence,
+                acknowledgement: acknowledgement
             ).payload(count: payload)
         }
 
         func fromService(_ flags: Flags, sequence: UInt32 = 5000, payload: Int = 0) -> PacketBuilder {
             network(inward: false).tcp(
-                from: 443, to: clientPort, flags: flags, sequence: sequence, acknowledgement: 100
+                from: 443,
+                to: clientPort,
+                flags: flags,
+                sequence: sequence,
+                acknowledgement: 100
             ).payload(count: payload)
         }
 
@@ -118,14 +134,18 @@ import Testing
             Impostor(testDescription: "no ACK", packet: Connection.v4.toService([.psh], acknowledgement: 5001)),
             Impostor(
                 testDescription: "another address",
-                packet: Connection.v4.number(9).toService([.ack], acknowledgement: 5001)),
+                packet: Connection.v4.number(9).toService([.ack], acknowledgement: 5001)
+            ),
             Impostor(
                 testDescription: "another port",
-                packet: Connection.v4.network(inward: true).tcp(from: 40001, to: 443, acknowledgement: 5001)),
+                packet: Connection.v4.network(inward: true).tcp(from: 40001, to: 443, acknowledgement: 5001)
+            ),
             Impostor(
                 testDescription: "another service",
-                packet: Connection.v4.network(inward: true).tcp(from: 40000, to: 80, acknowledgement: 5001)),
-        ])
+                packet: Connection.v4.network(inward: true).tcp(from: 40000, to: 80, acknowledgement: 5001)
+            ),
+        ]
+    )
     func impostors(_ impostor: Impostor) throws {
         let counted = try watching()
         counted.serve(WEIR_TCP, 80, as: 8)

@@ -82,7 +82,9 @@ func main() throws {
 
     let clients = 65_000
     let frames = (0..<clients).map { number in
-        Program.TestFrame(link.ipv4(from: "192.0.2.1", to: address(number)).tcp(from: 443, to: 40000).payload(count: 10).bytes)
+        Program.TestFrame(
+            link.ipv4(from: "192.0.2.1", to: address(number)).tcp(from: 443, to: 40000).payload(count: 10).bytes
+        )
     }
     for frame in frames { try counting.egress.run(frame) }
     let mixFloor = try timeMix(empty, frames)
