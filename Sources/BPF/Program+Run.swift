@@ -47,7 +47,7 @@ extension Program {
         unsafe context.gso_segs = frame.segments
         if let linear = frame.linear { unsafe context.data_end = linear }
         var options = unsafe bpf_test_run_opts()
-        unsafe options.sz = size(through: \bpf_test_run_opts.`repeat`)
+        unsafe options.sz = size(through: \bpf_test_run_opts.duration)
         unsafe options.data_size_in = UInt32(frame.bytes.count)
         unsafe options.ctx_size_in = UInt32(MemoryLayout<__sk_buff>.size)
         unsafe options.`repeat` = times

@@ -35,6 +35,8 @@ import Testing
         let program = try object.program("weir_sample")
         #expect(program.name == "weir_sample" && program.id > 0)
         #expect(try Program(id: program.id).tag == program.tag)
+        let frame = Program.TestFrame([UInt8](repeating: 0, count: 60))
+        #expect(try program.run(frame, times: 1000).nanosecondsPerRun > 0)
     }
 
     @Test("without the right to load programs the error names the capabilities", needsRoot)
