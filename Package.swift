@@ -19,12 +19,12 @@ func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies + ["Support"], swiftSettings: settings)
 }
 
-func bench(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func bench(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .executableTarget(
         name: name + "Bench",
         dependencies: dependencies + ["Support"],
         path: "bench/" + name,
-        sources: ["main.swift"],
+        exclude: exclude,
         swiftSettings: settings
     )
 }
@@ -123,16 +123,19 @@ let package = Package(
         test("DashboardTests", ["Dashboard", "Linux", "Reports", .product(name: "Logging", package: "swift-log")]),
         test(
             "SensorTests",
-            ["Flows", "Linux", "Packets", "Publishing", "Reports", "Sensor", .product(name: "Logging", package: "swift-log")]
+            ["Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor", .product(name: "Logging", package: "swift-log")]
         ),
         test(
             "WeirTests",
-            ["Reports", "weir", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+            ["Linux", "Reports", "Sensor", "weir", .product(name: "ArgumentParser", package: "swift-argument-parser")]
         ),
 
         // One executable for each thing measured.
+        .target(name: "Measuring", dependencies: ["Support"], path: "bench/Measuring", swiftSettings: settings),
+        bench("Idle", ["Linux", "Measuring"], exclude: ["psutil_loop.py"]),
         bench("Kernel", ["BPF", "KernelABI", "Linux"]),
-        bench("Packets", ["Flows", "Packets"]),
+        bench("Load", ["BPF", "Capture", "CLibBPF", "CLinux", "Flows", "KernelABI", "Linux", "Measuring", "Packets"]),
+        bench("Packets", ["Flows", "Packets"], exclude: ["count.sh"]),
         bench("Ports", ["Host", "Linux"]),
         bench("Ring", ["Capture", "Linux"]),
     ],
