@@ -30,7 +30,7 @@ run: build ## Build and run the sensor on the default interface; starts a local 
 	@scripts/run.sh $(BINARY) $(ARGS)
 
 install: build ## Install binary, default configuration and systemd unit
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/weir
+	install -D -s -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/weir
 	test -e $(DESTDIR)$(CONFIG) || install -D -m 644 packaging/weir.yaml $(DESTDIR)$(CONFIG)
 	install -d -m 755 $(DESTDIR)$(UNIT_DIR)
 	sed 's|@PREFIX@|$(PREFIX)|; s|@CONFIG@|$(CONFIG)|' packaging/weir.service >$(DESTDIR)$(UNIT_DIR)/weir.service

@@ -41,11 +41,15 @@ final class Coordinator {
     private var lastLoad = LoadMark()
     private var speeds: SpeedSeries
     private var traffic = SpeedSeries.Totals()
+    /// When the counters were read that the status shows.
+    private var counted = WallTime.now
     private var ledger = Ledger()
     private var closedRings = Ledger()
     private var residueSince: Int64?
     private var lastResidue: UInt64 = 0
+    private var listening: PortSnapshot?
     private var ports: [ListeningPort] = []
+    private var portRows: (tcp: [OpenPort], udp: [OpenPort]) = ([], [])
     private var portsFailure: String?
     private var sampleOfHost: HostSample
 
@@ -105,6 +109,7 @@ final class Coordinator {
             _ = try? poller.wait(milliseconds: Int(max(0, (due - now + 999_999) / 1_000_000)))
             if poller[signalPlace].isReadable, let signal = try? signals.next() {
                 logger.info("stopping: received \(signal == SIGINT ? "SIGINT" : "SIGTERM")")
+                signals.restore([SIGINT, SIGTERM])
                 break
             }
             if poller[commandPlace].isReadable {
@@ -368,6 +373,7 @@ final class Coordinator {
 extension Coordinator {
     /// Closes the window of the last second: counters, ledger, overload, health.
     private func window(at time: Int64) {
+        counted = .now
         for index in watches.keys.sorted() {
             guard var watch = watches[index] else { continue }
             checkHealth(&watch, at: time)
@@ -467,14 +473,13 @@ extension Coordinator {
     }
 
     private func currentReport(isConnected: Bool) -> Report {
-        let rows = openPorts
-        return Report(
+        Report(
             time: .now,
             isConnected: isConnected,
             speeds: speeds.points,
             metrics: SystemMetrics(sampleOfHost),
-            ports: rows.tcp,
-            udpPorts: rows.udp,
+            ports: portRows.tcp,
+            udpPorts: portRows.udp,
             interfaces: interfaceTotals,
             ledger: LedgerCounts(ledger),
             sampling: samplingStatus,
@@ -497,31 +502,29 @@ extension Coordinator {
         )
     }
 
-    private var openPorts: (tcp: [OpenPort], udp: [OpenPort]) {
-        let rows = ports.map { port in
-            OpenPort(port, traffic: counting?.port(port.transport, port.port))
-        }
-        return (rows.filter { $0.transport == .tcp }, rows.filter { $0.transport == .udp })
-    }
-
+    /// Lists what listens, with what was counted there.
     private func scanPorts() {
         do throws(KeeperError) {
             let snapshot = try keeper.listeners()
-            ports = snapshot.ports(configuration.ports.policy)
-            counting?.setServices(snapshot.sockets)
+            if snapshot != listening {
+                listening = snapshot
+                ports = snapshot.ports(configuration.ports.policy)
+                counting?.setServices(snapshot.sockets)
+            }
             if portsFailure != nil { logger.info("listing ports works again") }
             portsFailure = nil
         } catch {
             if portsFailure == nil { logger.warning("cannot list the ports: \(error)") }
             portsFailure = "\(error)"
         }
+        let rows = ports.map { OpenPort($0, traffic: counting?.port($0.transport, $0.port)) }
+        portRows = (rows.filter { $0.transport == .tcp }, rows.filter { $0.transport == .udp })
     }
 
     /// Lays out what HTTP shows; it never asks this thread.
     private func snapshot() {
-        let rows = openPorts
         let status = SensorStatus(
-            time: .now,
+            time: counted,
             version: shared.version,
             monitoringActive: isMonitoring,
             modelsTrained: false,
@@ -538,6 +541,6 @@ extension Coordinator {
             )
         )
         let names = watches.values.map { ($0.index, $0.link.name) }
-        shared.update(status, PortList(time: .now, tcp: rows.tcp, udp: rows.udp), names: names)
+        shared.update(status, PortList(time: .now, tcp: portRows.tcp, udp: portRows.udp), names: names)
     }
 }

@@ -217,12 +217,13 @@ extension SamplingWorker {
     private func readBlock(_ reader: Reader, _ outboxes: [HandoverQueue<Handover>], _ wakes: [Event]) -> Bool {
         let interface = reader.interface
         var counters = InterfaceCounters()
+        var packet = Packet()
         var handedOver: UInt64 = 0
         let (shardMap, number, shares) = (shardMap, number, outboxes.count > 1)
         let blocks = state.withLock { state in
             let before = reader.ring.frames
             let blocks = reader.ring.walk(atMost: 1, into: &state) { state, info, bytes in
-                let packet = Packet(info, bytes)
+                packet.decode(info, bytes)
                 let direction: Direction = info.direction == .outgoing ? .tx : .rx
                 state.outcomes.count(packet.outcome)
                 if reader.counts { counters.count(packet, direction) }
@@ -288,11 +289,11 @@ extension SamplingWorker.State {
 }
 
 extension Packet {
-    /// Reads a captured frame, from a ring or a file.
+    /// Reads a captured frame, from a ring or a file, in place.
     @inline(__always)
-    init(_ info: FrameInfo, _ bytes: RawSpan) {
-        self.init(
-            decoding: bytes,
+    mutating func decode(_ info: FrameInfo, _ bytes: RawSpan) {
+        decode(
+            bytes,
             link: Packets.LinkType(number: UInt32(info.link.rawValue)),
             wireLength: Int(info.wireLength),
             strippedTag: info.tag?.control,

@@ -34,6 +34,11 @@ public final class Sensor: SensorControl {
     /// Runs in the calling thread, in a data directory that is there, until SIGINT or SIGTERM arrives; leaves the host's interfaces as they were found.
     /// - Parameter signals: made before any other thread.
     public func run(signals: borrowing SignalSource) throws(SensorError) {
+        let path = configuration.socketPath
+        // Two sensors would publish under one name, and each the other's end.
+        if let other = try? UnixStream(path: path, timeout: 1) {
+            throw .start("\(path): process \(other.peer) answers there already; stop it, or choose another --data-dir")
+        }
         let publisher = try makePublisher()
         let coordinator = try Coordinator(
             configuration: configuration,
@@ -45,7 +50,6 @@ public final class Sensor: SensorControl {
         let served = DispatchSemaphore(value: 0)
         let server = Task { [self] in
             defer { served.signal() }
-            let path = "\(configuration.dataDirectory)/weir.sock"
             do throws(DashboardError) {
                 try await Dashboard(control: self, path: path, logger: logger).run { [logger] in
                     logger.info("answering on \(path)")
@@ -57,7 +61,7 @@ public final class Sensor: SensorControl {
         coordinator.run(signals: signals)
         state.finish()
         server.cancel()
-        _ = served.wait(timeout: .now() + 1)
+        _ = served.wait(timeout: .now() + 2)
     }
 
     private func makePublisher() throws(SensorError) -> RedisPublisher {

@@ -41,6 +41,8 @@ struct Run: ParsableCommand {
         do {
             // Before any other thread starts: one that does not block a signal would get it the usual way.
             let signals = try SignalSource([SIGINT, SIGTERM])
+            // A reader that goes away makes a write fail, not the sensor end.
+            _ = signal(SIGPIPE, SIG_IGN)
             LogFile.startLogging(configuration)
             let sensor = try Sensor(configuration: configuration, version: Weir.version, logger: Logger(label: "weir"))
             try sensor.run(signals: signals)

@@ -28,17 +28,20 @@ struct Status: ParsableCommand {
 
 /// The answer to `GET /api/status`, as far as it is shown.
 struct StatusAnswer: Decodable {
-    struct Volume: Decodable {
+    struct Direction: Decodable {
         var packets: UInt64
         var bytes: UInt64
+        var frames: UInt64?
     }
 
     struct Interface: Decodable {
         var name: String
+        var index: Int32
+        var epoch: UInt32
         var source: String
         var up: Bool
-        var rx: Volume
-        var tx: Volume
+        var rx: Direction
+        var tx: Direction
     }
 
     struct Unwatched: Decodable {
@@ -68,6 +71,7 @@ struct StatusAnswer: Decodable {
         var rings: UInt64
     }
 
+    var timestamp: String
     var monitoringActive: Bool
     var version: String
     var uptime: UInt64
@@ -126,7 +130,7 @@ struct StatusAnswer: Decodable {
     private var sampledText: String {
         "\(formattedCount(ledger.offered)) frames offered, \(formattedCount(ledger.kept)) kept, "
             + "\(formattedCount(ledger.dropped)) dropped, \(formattedCount(ledger.decoded)) decoded, "
-            + "\(formattedCount(ledger.malformed)) malformed, residue \(formattedCount(ledger.residue))"
+            + "\(formattedCount(ledger.malformed)) malformed, \(formattedCount(ledger.shed)) shed, residue \(formattedCount(ledger.residue))"
     }
 
     private var redisText: String {

@@ -8,6 +8,6 @@ struct Weir: ParsableCommand {
         commandName: "weir",
         abstract: "Measures the traffic of this host without stopping it.",
         version: version,
-        subcommands: [Run.self, Ports.self, Packets.self, Status.self, Doctor.self, Check.self]
+        subcommands: [Run.self, Ports.self, Packets.self, Status.self, Doctor.self, Check.self, Verify.self]
     )
 }

@@ -78,6 +78,8 @@ struct packet {
     __u8 flags;    /* TCP_SYN ...; 0 if there is no whole TCP header */
     __u8 fragment; /* 1: a later one */
     __u8 malformed;
+    __u8 segmented; /* the frame holds several packets */
+    __u8 reserved[3];
 };
 
 /* Bits of struct packet's flags, as in byte 13 of the TCP header. */
@@ -140,7 +142,7 @@ static __always_inline int read_udp(
     if (!udp)
         return READ_MALFORMED;
     length = bpf_ntohs(udp->len);
-    if (!length && packet->family == WEIR_IPV4 && !skb->gso_size && room <= 0xFFFF)
+    if (!length && packet->family == WEIR_IPV4 && !packet->segmented && room <= 0xFFFF)
         return READ_MALFORMED;
     if (length && length < sizeof(*udp))
         return READ_MALFORMED;
@@ -378,7 +380,7 @@ static __always_inline void read_packet(
     struct __sk_buff *skb, struct packet *packet, bool raw_ip, bool segmented, bool direct)
 {
     struct packet fresh = {
-        .family = WEIR_OTHER_FAMILY, .protocol = WEIR_PROTOCOLS, .ports_of = NO_PORTS};
+        .family = WEIR_OTHER_FAMILY, .protocol = WEIR_PROTOCOLS, .ports_of = NO_PORTS, .segmented = segmented};
 
     fresh.malformed = read_frame(skb, &fresh, raw_ip, segmented, direct) == READ_MALFORMED;
     *packet = fresh;
