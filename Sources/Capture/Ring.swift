@@ -47,6 +47,9 @@ public struct Ring: ~Copyable, Sendable {
     /// How full the ring is, from 0 to 1: blocks that wait to be read.
     public var fill: Double { Double(blocks.waiting) / Double(geometry.blockCount) }
 
+    /// Frames in the block that the next `walk` begins with; 0 when none waits.
+    public var framesInNextBlock: Int { blocks.framesInNext }
+
     /// Asks the kernel for its counts since the last time and adds them up.
     ///
     /// Frames counted there but not yet handed to a body are in flight: `statistics.frames - dropped - frames`.

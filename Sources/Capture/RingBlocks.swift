@@ -66,6 +66,15 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
         return count
     }
 
+    /// Frames in the block that is read next; 0 when none waits.
+    public var framesInNext: Int {
+        let block = unsafe base + next * geometry.blockSize
+        guard unsafe Self.status(of: block).pointee.load(ordering: .acquiring) & UInt32(TP_STATUS_USER) != 0 else {
+            return 0
+        }
+        return Int(unsafe block.load(as: tpacket_block_desc.self).hdr.bh1.num_pkts)
+    }
+
     /// `tpacket_hdr_v1.block_status`, behind version and offset_to_priv.
     private static func status(of block: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Atomic<UInt32>> {
         unsafe (block + 8).assumingMemoryBound(to: Atomic<UInt32>.self)

@@ -9,7 +9,7 @@ public struct ShardMap: Sendable {
 
     /// What the hash is keyed with; the kernel's fanout program takes the same words.
     public let keys: [5 of UInt64]
-    private let workers: Int
+    @usableFromInline let workers: Int
 
     /// - Parameters:
     ///   - seed: secret and random when live, so that a stranger cannot fill one shard; fixed in a replay
@@ -22,16 +22,16 @@ public struct ShardMap: Sendable {
     }
 
     /// The worker that owns a shard: `0 ..< workers`.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func worker(of shard: Int) -> Int { shard % workers }
 
     /// `0 ..< 64`; what is no IP packet belongs to no flow and is in shard 0.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func shard(of packet: Packet) -> Int { packet.family == .other ? 0 : Int(hash(of: packet) >> 58) }
 
     /// A keyed hash of both directions of a flow: each end by itself, their sum, then what both share. An end is folded
     /// twice, so that no address can be chosen to undo a port.
-    @inline(__always)
+    @inlinable @inline(__always)
     func hash(of packet: Packet) -> UInt64 {
         let ends =
             hash(of: packet.source, packet.sourcePort) &+ hash(of: packet.destination, packet.destinationPort)
@@ -39,15 +39,15 @@ public struct ShardMap: Sendable {
         return fold(ends, shared ^ keys[4])
     }
 
-    @inline(__always)
-    private func hash(of address: Address, _ port: UInt16) -> UInt64 {
+    @inlinable @inline(__always)
+    func hash(of address: Address, _ port: UInt16) -> UInt64 {
         fold(fold(address.high ^ keys[0], address.low ^ keys[1]) ^ keys[2], UInt64(port) ^ keys[3])
     }
 }
 
 /// The two halves of a 64 x 64 bit product, one on the other (as in wyhash): one instruction that mixes all bits.
-@inline(__always)
-private func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
+@inlinable @inline(__always)
+func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
     let product = left.multipliedFullWidth(by: right)
     return product.high ^ product.low
 }

@@ -12,6 +12,7 @@ public enum LinkType: UInt8, BitwiseCopyable, Sendable {
     case unknown
 
     /// - Parameter number: the LINKTYPE_ value of a file; of some raw IP values, systems' DLT_ values too.
+    @inlinable @inline(__always)
     public init(number: UInt32) {
         switch number {
         case 1: self = .ethernet

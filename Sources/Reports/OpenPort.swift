@@ -37,6 +37,46 @@ public struct OpenPort: Equatable, Sendable {
         }
     }
 
+    /// New TCP connections since the service began to listen.
+    public struct Connections: Equatable, Sendable {
+        /// SYN received, SYN+ACK sent, handshakes completed.
+        public var offered, answered, completed: UInt64
+
+        public init(offered: UInt64, answered: UInt64, completed: UInt64) {
+            self.offered = offered
+            self.answered = answered
+            self.completed = completed
+        }
+    }
+
+    /// Who uses the service: those that completed a handshake, or that we answered over UDP.
+    public struct Clients: Equatable, Sendable {
+        public struct Client: Equatable, Sendable {
+            public var address: String
+            public var traffic: Traffic
+            public var connections: UInt64
+
+            public init(address: String, traffic: Traffic, connections: UInt64) {
+                self.address = address
+                self.traffic = traffic
+                self.connections = connections
+            }
+        }
+
+        /// Clients counted one by one.
+        public var count: Int
+        /// The busiest of them, at most 5, the busiest first.
+        public var top: [Client]
+        /// The service's total less that of the clients counted one by one.
+        public var others: Traffic
+
+        public init(count: Int, top: [Client], others: Traffic) {
+            self.count = count
+            self.top = top
+            self.others = others
+        }
+    }
+
     public var port: UInt16
     public var transport: Transport
     /// The service's name, `Unknown` when the port has none.
@@ -55,6 +95,9 @@ public struct OpenPort: Equatable, Sendable {
     /// The systemd unit.
     public var unit: String?
     public var traffic: Traffic?
+    public var connections: Connections?
+    /// Shown in the whole list of ports, not in the report.
+    public var clients: Clients?
 
     public init(
         port: UInt16,
@@ -68,7 +111,9 @@ public struct OpenPort: Equatable, Sendable {
         addresses: [String],
         pid: Int32? = nil,
         unit: String? = nil,
-        traffic: Traffic? = nil
+        traffic: Traffic? = nil,
+        connections: Connections? = nil,
+        clients: Clients? = nil
     ) {
         self.port = port
         self.transport = transport
@@ -82,12 +127,15 @@ public struct OpenPort: Equatable, Sendable {
         self.pid = pid
         self.unit = unit
         self.traffic = traffic
+        self.connections = connections
+        self.clients = clients
     }
 
     /// Addresses of one row beyond this are left out and stand in `addressesTotal`.
     private static let addressLimit = 8
 
-    func write(to json: inout JSONWriter) {
+    /// - Parameter isWhole: whether the clients are shown.
+    func write(to json: inout JSONWriter, isWhole: Bool = false) {
         json.object { json in
             json.field("port", port)
             json.field("protocol", transport.rawValue)
@@ -103,12 +151,42 @@ public struct OpenPort: Equatable, Sendable {
             if addresses.count > OpenPort.addressLimit { json.field("addressesTotal", addresses.count) }
             if let pid { json.field("pid", pid) }
             if let unit { json.field("unit", unit, limit: 96) }
-            if let traffic {
-                json.object("traffic") { json in
-                    traffic.incoming.write("in", to: &json)
-                    traffic.outgoing.write("out", to: &json)
+            traffic?.write("traffic", to: &json)
+            if let connections {
+                json.object("connections") { json in
+                    json.field("offered", connections.offered)
+                    json.field("answered", connections.answered)
+                    json.field("completed", connections.completed)
                 }
             }
+            if isWhole { clients?.write(to: &json) }
+        }
+    }
+}
+
+extension OpenPort.Traffic {
+    func write(_ name: String, to json: inout JSONWriter) {
+        json.object(name) { json in
+            incoming.write("in", to: &json)
+            outgoing.write("out", to: &json)
+        }
+    }
+}
+
+extension OpenPort.Clients {
+    func write(to json: inout JSONWriter) {
+        json.object("clients") { json in
+            json.field("count", count)
+            json.array("top") { json in
+                for client in top {
+                    json.object { json in
+                        json.field("address", client.address, limit: 64)
+                        client.traffic.write("traffic", to: &json)
+                        json.field("connections", client.connections)
+                    }
+                }
+            }
+            others.write("others", to: &json)
         }
     }
 }

@@ -16,10 +16,10 @@ public struct PortList: Equatable, Sendable {
         json.object { json in
             json.field("schema", 1)
             json.array("openPorts") { json in
-                for port in tcp { port.write(to: &json) }
+                for port in tcp { port.write(to: &json, isWhole: true) }
             }
             json.array("udpPorts") { json in
-                for port in udp { port.write(to: &json) }
+                for port in udp { port.write(to: &json, isWhole: true) }
             }
             json.field("timestamp", time, digits: .milliseconds)
         }

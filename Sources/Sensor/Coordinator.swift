@@ -38,13 +38,15 @@ final class Coordinator {
     private var selectionIsStale = true
 
     private var overload: Overload
-    private var lastLoad = LoadMark()
+    private var sampled = Sampling()
+    /// Of each worker, at the last window.
+    private var processorTime: [UInt64]
+    private var lastWindow: Int64
     private var speeds: SpeedSeries
     private var traffic = SpeedSeries.Totals()
     /// When the counters were read that the status shows.
     private var counted = WallTime.now
     private var ledger = Ledger()
-    private var closedRings = Ledger()
     private var residueSince: Int64?
     private var lastResidue: UInt64 = 0
     private var listening: PortSnapshot?
@@ -52,13 +54,6 @@ final class Coordinator {
     private var portRows: (tcp: [OpenPort], udp: [OpenPort]) = ([], [])
     private var portsFailure: String?
     private var sampleOfHost: HostSample
-
-    /// What the last second's load is measured against.
-    private struct LoadMark {
-        var dropped: UInt64 = 0
-        var processorTime: [UInt64] = []
-        var time: Int64 = 0
-    }
 
     private static let second: Int64 = 1_000_000_000
 
@@ -76,6 +71,8 @@ final class Coordinator {
         self.logger = logger
         shardMap = shared.shardMap
         workers = shared.workers
+        processorTime = workers.map { _ in 0 }
+        lastWindow = started
         overload = Overload(lowest: UInt32(clamping: configuration.sample.oneIn))
         speeds = SpeedSeries(capacity: configuration.publish.points)
         do {
@@ -341,9 +338,8 @@ final class Coordinator {
         for watch in watches.values { unwatch(watch) }
     }
 
-    /// Takes in what was counted since the last call, into the interface's totals and the host's traffic.
+    /// Takes in what was counted since the last call.
     private func readTotals(_ watch: inout Watch) {
-        let before = watch.totals
         switch watch.source {
         case .tcx, .tc:
             if let totals = counting?.interface(watch.index) { watch.totals = totals }
@@ -355,10 +351,6 @@ final class Coordinator {
             guard let link = links[watch.link.index] else { break }
             watch.totals = InterfaceCounters(from: watch.atStart, to: link.statistics)
         }
-        guard watch.countsAsTraffic else { return }
-        let delta = watch.totals.since(before)
-        traffic.received += delta.rx.total.bytes
-        traffic.sent += delta.tx.total.bytes
     }
 
     /// The links with fresh counters of their own; read only where they are what counts.
@@ -371,46 +363,59 @@ final class Coordinator {
 // MARK: - Windows
 
 extension Coordinator {
-    /// Closes the window of the last second: counters, ledger, overload, health.
+    /// Closes the window of the last second: what was counted in it moves the host's traffic and the overload.
     private func window(at time: Int64) {
         counted = .now
+        var window = Window(start: UInt64(lastWindow), end: UInt64(max(time, lastWindow)))
+        lastWindow = time
         for index in watches.keys.sorted() {
             guard var watch = watches[index] else { continue }
             checkHealth(&watch, at: time)
+            let before = watch.totals
             readTotals(&watch)
             watches[index] = watch
+            window.interfaces[.init(index: watch.index, epoch: watch.epoch)] = watch.totals.since(before)
         }
         let sampled = sampling.values.reduce(into: Sampling()) { $0 += $1.sampling }
-        updateLedger(sampled)
-        observeLoad(at: time)
+        window.sampling = sampled.since(self.sampled)
+        self.sampled = sampled
+        let ledger = account(sampled.total)
+        window.ledger = ledger.since(self.ledger)
+        self.ledger = ledger
+        take(window)
         counting?.sweepClients(now: time)
         judgeResidue(at: time)
         snapshot()
     }
 
-    private func updateLedger(_ sampled: Sampling) {
-        var ledger = Ledger()
-        ledger.offered = sampled.total.offered
-        ledger.kept = sampled.total.kept
-        ledger.skipped = ledger.offered - min(ledger.kept, ledger.offered)
-        for worker in workers { worker.withState { ledger += $0.ledger } }
-        self.ledger = ledger
-    }
-
-    private func observeLoad(at time: Int64) {
-        var load = Overload.Load(dropped: ledger.dropped - min(ledger.dropped, lastLoad.dropped), fill: 0, busy: 0)
-        let elapsed = Double(max(1, time - lastLoad.time))
-        let processorTime = workers.map(\.processorTime)
-        for (number, worker) in workers.enumerated() {
-            load.fill = max(load.fill, worker.takeFill())
-            let before = lastLoad.processorTime.isEmpty ? 0 : lastLoad.processorTime[number]
-            load.busy = max(load.busy, Double(processorTime[number] - before) / elapsed)
+    private func take(_ window: Window) {
+        for watch in watches.values where watch.countsAsTraffic {
+            guard let counters = window.interfaces[.init(index: watch.index, epoch: watch.epoch)] else { continue }
+            traffic.received += counters.rx.total.bytes
+            traffic.sent += counters.tx.total.bytes
         }
-        lastLoad = LoadMark(dropped: ledger.dropped, processorTime: processorTime, time: time)
+        let seconds = Double(max(1, window.end - window.start))
+        var load = Overload.Load(dropped: window.ledger.dropped, fill: 0, busy: 0)
+        for (number, worker) in workers.enumerated() {
+            let time = worker.processorTime
+            load.fill = max(load.fill, worker.takeFill())
+            load.busy = max(load.busy, Double(time - processorTime[number]) / seconds)
+            processorTime[number] = time
+        }
         guard let change = overload.observe(load, at: UInt64(clamping: Clock.realtime.now())) else { return }
         for filter in sampling.values { filter.set(oneIn: change.to, configuration.sample) }
         let level: Logger.Level = change.to > change.from ? .warning : .info
         logger.log(level: level, "sampling one frame in \(change.to), before one in \(change.from): \(change.reason)")
+    }
+
+    /// The account of every sampled frame since the start.
+    private func account(_ sampled: SamplingCounters) -> Ledger {
+        var ledger = Ledger()
+        ledger.offered = sampled.offered
+        ledger.kept = sampled.kept
+        ledger.skipped = sampled.offered - min(sampled.kept, sampled.offered)
+        for worker in workers { worker.withState { ledger += $0.ledger } }
+        return ledger
     }
 
     /// While frames flow some are always between two counters; at rest every one of them must be accounted for.
@@ -517,7 +522,14 @@ extension Coordinator {
             if portsFailure == nil { logger.warning("cannot list the ports: \(error)") }
             portsFailure = "\(error)"
         }
-        let rows = ports.map { OpenPort($0, traffic: counting?.port($0.transport, $0.port)) }
+        let rows = ports.map { port in
+            OpenPort(
+                port,
+                traffic: counting?.port(port.transport, port.port),
+                connections: port.transport == .tcp ? counting?.connections(of: port.port) : nil,
+                clients: counting?.clients(of: port.transport, port.port)
+            )
+        }
         portRows = (rows.filter { $0.transport == .tcp }, rows.filter { $0.transport == .udp })
     }
 

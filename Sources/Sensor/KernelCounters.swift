@@ -3,6 +3,7 @@ import Flows
 import Keeper
 import KernelABI
 import Linux
+import Packets
 
 /// Reads what the counting programs count, and tells them which ports are services. Needs no privilege.
 ///
@@ -16,6 +17,7 @@ final class KernelCounters {
     private var lastSweep: Int64 = 0
     /// Entries of the clients' table at the last sweep.
     private(set) var clients = 0
+    private var users: [UInt32: ServiceClients] = [:]
 
     init(_ maps: consuming CountingMaps) {
         self.maps = maps
@@ -56,19 +58,30 @@ final class KernelCounters {
     /// Clients turned away because the table was full, and frames that arrived on an interface without an entry.
     var losses: weir_losses? { (try? maps.losses.value(for: 0)).flatMap(\.self) }
 
-    /// Lets idle clients leave, every ten seconds.
+    /// Every ten seconds: lets idle clients leave, and sums up who uses which service.
     func sweepClients(now: Int64) {
         guard now - lastSweep >= Self.sweepPeriod else { return }
         lastSweep = now
         var idle: [weir_client_key] = []
-        var count = 0
+        var services: [UInt32: ServiceClients] = [:]
+        clients = 0
         _ = try? maps.clients.forEach { key, client in
-            count += 1
-            if UInt64(now) > client.last_seen &+ Self.clientPatience { idle.append(key) }
+            if UInt64(now) > client.last_seen &+ Self.clientPatience { return idle.append(key) }
+            clients += 1
+            services[UInt32(key.protocol) << 16 | UInt32(key.port), default: ServiceClients()].add(key, client)
         }
         for key in idle { _ = try? maps.clients.remove(key) }
-        clients = count - idle.count
+        for (key, var service) in services {
+            // The total is read after its parts, so that the rest is never below zero.
+            let total = (try? maps.ports.value(for: key)).flatMap(\.self).map(PortCounters.init) ?? PortCounters()
+            service.others = total.since(service.named)
+            services[key] = service
+        }
+        self.users = services
     }
+
+    /// Who used a service at the last sweep; nil when nobody did.
+    func clients(of transport: SocketTransport, _ port: UInt16) -> ServiceClients? { users[Self.key(transport, port)] }
 
     /// Bytes of kernel memory of all maps.
     var memory: UInt64 { maps.memory }
@@ -79,6 +92,38 @@ final class KernelCounters {
 
     private static func key(_ transport: SocketTransport, _ port: UInt16) -> UInt32 {
         (transport == .tcp ? WEIR_TCP : WEIR_UDP) << 16 | UInt32(port)
+    }
+}
+
+/// The clients of one service: the busiest by name, and what all others together moved.
+struct ServiceClients {
+    struct Client {
+        var address: Address
+        var counters: PortCounters
+        var connections: UInt64
+    }
+
+    private static let limit = 5
+    /// The busiest first.
+    private(set) var busiest: [Client] = []
+    private(set) var count = 0
+    /// The sum over all clients in the table.
+    private(set) var named = PortCounters()
+    /// The service's total less that: clients that left, that found the table full, that never completed a handshake.
+    var others = PortCounters()
+
+    mutating func add(_ key: weir_client_key, _ client: weir_client) {
+        count += 1
+        let counters = PortCounters(weir_port(in: client.in, out: client.out))
+        named += counters
+        let bytes = counters.received.bytes &+ counters.sent.bytes
+        func weight(_ client: Client) -> UInt64 { client.counters.received.bytes &+ client.counters.sent.bytes }
+        if busiest.count == Self.limit, let least = busiest.last, weight(least) >= bytes { return }
+        let (high, low) = unsafe unsafeBitCast(key.address, to: (UInt64, UInt64).self)
+        let address = Address(high: UInt64(bigEndian: high), low: UInt64(bigEndian: low))
+        let place = busiest.firstIndex { weight($0) < bytes } ?? busiest.count
+        busiest.insert(Client(address: address, counters: counters, connections: client.connections), at: place)
+        if busiest.count > Self.limit { busiest.removeLast() }
     }
 }
 

@@ -1,11 +1,17 @@
 import Flows
 import Host
 import Linux
+import Packets
 import Reports
 
 extension OpenPort {
     /// A row of the port list together with what was counted on the port.
-    init(_ port: ListeningPort, traffic: PortCounters?) {
+    init(
+        _ port: ListeningPort,
+        traffic: PortCounters?,
+        connections: ServiceCounters? = nil,
+        clients: ServiceClients? = nil
+    ) {
         self.init(
             port: port.port,
             transport: port.transport == .tcp ? .tcp : .udp,
@@ -18,7 +24,35 @@ extension OpenPort {
             addresses: port.addresses.map(\.description),
             pid: port.pids.first,
             unit: port.unit,
-            traffic: traffic.map { Traffic(incoming: .init($0.received), outgoing: .init($0.sent)) }
+            traffic: traffic.map(Traffic.init),
+            connections: connections.map {
+                Connections(offered: $0.offered, answered: $0.answered, completed: $0.completed)
+            },
+            clients: clients.map(Clients.init)
+        )
+    }
+}
+
+extension OpenPort.Traffic {
+    init(_ counters: PortCounters) {
+        self.init(incoming: .init(counters.received), outgoing: .init(counters.sent))
+    }
+}
+
+extension OpenPort.Clients {
+    init(_ clients: ServiceClients) {
+        self.init(
+            count: clients.count,
+            top: clients.busiest.map { client in
+                // IPv4 addresses stand in the table as mapped ones.
+                let family: Family = client.address.isMapped ? .ipv4 : .ipv6
+                return Client(
+                    address: client.address.text(as: family),
+                    traffic: .init(client.counters),
+                    connections: client.connections
+                )
+            },
+            others: .init(clients.others)
         )
     }
 }

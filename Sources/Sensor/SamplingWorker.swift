@@ -74,6 +74,8 @@ final class SamplingWorker: Sendable {
 
     let number: Int
     private let shardMap: ShardMap
+    /// Packets kept for the packet view.
+    private let recent: Int
     /// From each other worker to this one; index: the sender.
     private let inboxes: [HandoverQueue<Handover>]
     private let commands = Mutex<[Box<Command>]>([])
@@ -96,6 +98,7 @@ final class SamplingWorker: Sendable {
     init(number: Int, workers: Int, shardMap: ShardMap, recent: Int) throws(SystemError) {
         self.number = number
         self.shardMap = shardMap
+        self.recent = recent
         inboxes = (0..<workers).map { _ in HandoverQueue(slots: 1_024, bytes: 1) }
         wake = try Event()
         state = Mutex(State(recent: RecentPackets(capacity: recent)))
@@ -220,30 +223,35 @@ extension SamplingWorker {
         var packet = Packet()
         var handedOver: UInt64 = 0
         let (shardMap, number, shares) = (shardMap, number, outboxes.count > 1)
+        // Nobody looks before the block is done, and then only the last packets are left: the others are not copied.
+        var unseen = reader.ring.framesInNextBlock - recent
         let blocks = state.withLock { state in
             let before = reader.ring.frames
             let blocks = reader.ring.walk(atMost: 1, into: &state) { state, info, bytes in
                 packet.decode(info, bytes)
-                let direction: Direction = info.direction == .outgoing ? .tx : .rx
                 state.outcomes.count(packet.outcome)
+                unseen &-= 1
+                let direction: Direction = info.direction == .outgoing ? .tx : .rx
                 if reader.counts { counters.count(packet, direction) }
+                let shard = Self.shard(of: packet, bytes, shardMap)
+                let owner = shardMap.worker(of: shard)
+                let isOwn = !shares || owner == number
+                if isOwn {
+                    state.shards[shard] += Volume(packets: UInt64(packet.segments), bytes: packet.bytes)
+                    if unseen >= 0 { return }
+                }
                 let summary = PacketSummary(
                     packet,
                     time: UInt64(bitPattern: info.time),
                     interface: interface,
                     direction: direction
                 )
-                let shard = Self.shard(of: packet, bytes, shardMap)
-                let owner = shardMap.worker(of: shard)
-                if shares && owner != number {
-                    let handover = Handover(summary: summary, shard: UInt8(truncatingIfNeeded: shard))
-                    if outboxes[owner].push(handover, bytes.extracting(0..<0)) {
-                        handedOver |= 1 << UInt64(owner)
-                    } else {
-                        state.shed &+= 1
-                    }
+                if isOwn {
+                    state.recent.append(summary)
+                } else if Self.hand(summary, shard, to: outboxes[owner]) {
+                    handedOver |= 1 << UInt64(owner)
                 } else {
-                    state.take(summary, shard: shard)
+                    state.shed &+= 1
                 }
             }
             state.read &+= reader.ring.frames &- before
@@ -254,6 +262,13 @@ extension SamplingWorker {
             for owner in outboxes.indices where handedOver & (1 << UInt64(owner)) != 0 { wakes[owner].signal() }
         }
         return blocks > 0
+    }
+
+    /// - Returns: whether there was room.
+    @inline(never)
+    private static func hand(_ summary: PacketSummary, _ shard: Int, to outbox: HandoverQueue<Handover>) -> Bool {
+        let handover = Handover(summary: summary, shard: UInt8(truncatingIfNeeded: shard))
+        return outbox.push(handover, RawSpan())
     }
 
     /// Takes what other workers handed over.
