@@ -37,6 +37,17 @@ public struct Link: Equatable, Sendable {
         return linkedIndex
     }
 
+    /// An Ethernet link that is down and has counted nothing.
+    public init(index: Int32, name: String) {
+        self.index = index
+        self.name = name
+        hardwareType = UInt16(ARPHRD_ETHER)
+        flags = 0
+        mtu = 1500
+        queueDiscipline = ""
+        statistics = LinkStatistics()
+    }
+
     /// Reads an `RTM_NEWLINK` or `RTM_DELLINK` message; nil for a message of another kind or family.
     ///
     /// Bridges repeat link messages in their own family, where "deleted" only means "no longer a port".

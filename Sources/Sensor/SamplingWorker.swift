@@ -76,6 +76,8 @@ final class SamplingWorker: Sendable {
     private let shardMap: ShardMap
     /// Packets kept for the packet view.
     private let recent: Int
+    /// A bit for each shard of this worker.
+    private let own: UInt64
     /// From each other worker to this one; index: the sender.
     private let inboxes: [HandoverQueue<Handover>]
     private let commands = Mutex<[Box<Command>]>([])
@@ -99,6 +101,7 @@ final class SamplingWorker: Sendable {
         self.number = number
         self.shardMap = shardMap
         self.recent = recent
+        own = (0..<ShardMap.shards).reduce(0) { shardMap.worker(of: $1) == number ? $0 | 1 << UInt64($1) : $0 }
         inboxes = (0..<workers).map { _ in HandoverQueue(slots: 1_024, bytes: 1) }
         wake = try Event()
         state = Mutex(State(recent: RecentPackets(capacity: recent)))
@@ -222,7 +225,7 @@ extension SamplingWorker {
         var counters = InterfaceCounters()
         var packet = Packet()
         var handedOver: UInt64 = 0
-        let (shardMap, number, shares) = (shardMap, number, outboxes.count > 1)
+        let (shardMap, own) = (shardMap, own)
         // Nobody looks before the block is done, and then only the last packets are left: the others are not copied.
         var unseen = reader.ring.framesInNextBlock - recent
         let blocks = state.withLock { state in
@@ -233,9 +236,10 @@ extension SamplingWorker {
                 unseen &-= 1
                 let direction: Direction = info.direction == .outgoing ? .tx : .rx
                 if reader.counts { counters.count(packet, direction) }
-                let shard = Self.shard(of: packet, bytes, shardMap)
-                let owner = shardMap.worker(of: shard)
-                let isOwn = !shares || owner == number
+                // Handing over the packet itself would copy it: loads wide as a vector, of bytes just written one by one.
+                let isICMP = packet.transport == .icmp
+                let shard = isICMP ? Self.shard(ofICMP: &packet, bytes, shardMap) : shardMap.shard(of: packet)
+                let isOwn = own >> UInt64(shard) & 1 == 1
                 if isOwn {
                     state.shards[shard] += Volume(packets: UInt64(packet.segments), bytes: packet.bytes)
                     if unseen >= 0 { return }
@@ -246,9 +250,9 @@ extension SamplingWorker {
                     interface: interface,
                     direction: direction
                 )
-                if isOwn {
-                    state.recent.append(summary)
-                } else if Self.hand(summary, shard, to: outboxes[owner]) {
+                if isOwn { return state.recent.append(summary) }
+                let owner = shardMap.worker(of: shard)
+                if Self.hand(summary, shard, to: outboxes[owner]) {
                     handedOver |= 1 << UInt64(owner)
                 } else {
                     state.shed &+= 1
@@ -282,15 +286,9 @@ extension SamplingWorker {
         }
     }
 
-    /// An ICMP error belongs to the flow that it quotes.
-    @inline(__always)
-    private static func shard(of packet: Packet, _ bytes: RawSpan, _ map: ShardMap) -> Int {
-        if packet.transport == .icmp { return shardOfICMP(packet, bytes, map) }
-        return map.shard(of: packet)
-    }
-
+    /// An ICMP error belongs to the flow that it quotes. Reads the packet in place.
     @inline(never)
-    private static func shardOfICMP(_ packet: Packet, _ bytes: RawSpan, _ map: ShardMap) -> Int {
+    private static func shard(ofICMP packet: inout Packet, _ bytes: RawSpan, _ map: ShardMap) -> Int {
         map.shard(of: packet.quoted(in: bytes) ?? packet)
     }
 }
