@@ -13,7 +13,7 @@ ARGS     ?=
 BENCH    ?= all
 SECONDS_EACH ?= 60
 
-.PHONY: help setup build run install uninstall test bench fuzz lint format clean
+.PHONY: help setup root build run install uninstall test bench fuzz lint format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,10 @@ build: ## Build the release binary, .build/release/weir
 	@echo "Building weir (release). A first build takes some minutes." >&2
 	@$(OWNER) $(RELEASE)
 
-run: build ## Build and run the sensor on the default interface; starts a local Redis if none answers
+root: # Said before a build of minutes, not after it
+	@[ "$$(id -u)" -eq 0 ] || { echo "weir counts packets in the kernel and needs root. Run: sudo make run" >&2; exit 77; }
+
+run: root build ## Build and run the sensor on the default interface; starts a local Redis if none answers
 	@scripts/run.sh $(BINARY) $(ARGS)
 
 install: build ## Install binary, default configuration and systemd unit
@@ -55,9 +58,9 @@ bench: ## Measure; BENCH=name for one. Prints a table and one JSON line per meas
 
 fuzz: ## Fuzz the parsers, SECONDS_EACH seconds per target
 	@scripts/setup.sh build
-	@Tests/Fuzz/run.sh all $(SECONDS_EACH)
+	@$(OWNER) Tests/Fuzz/run.sh all $(SECONDS_EACH)
 
-lint: ## Check formatting and imports
+lint: ## Check formatting (building the tests checks imports)
 	@$(OWNER) swift format lint --strict --recursive --parallel Package.swift Sources Tests bench
 
 format: ## Format the sources in place
