@@ -7,6 +7,8 @@ import Reports
 extension Coordinator {
     /// Closes the window of the last second: what was counted in it moves the host's traffic and the overload.
     func window(at time: Int64) {
+        // A default route often comes after its link: it is looked for as long as there is none.
+        if isMonitoring, watches.isEmpty, configuration.interfaces.isEmpty, defaultInterface() != nil { select() }
         counted = .now
         var window = Window(start: UInt64(lastWindow), end: UInt64(max(time, lastWindow)))
         lastWindow = time
