@@ -1,7 +1,6 @@
 /// Two hosts on one wire: two network namespaces with a veth pair between them, `near` in one and `far` in the other.
 ///
-/// IPv4 198.18.0.1 (near) and .2, IPv6 fd00::1 and ::2. Nothing speaks unasked: no link-local address, no router
-/// solicitation. Removed with this value. Needs root.
+/// IPv4 198.18.0.1 (near) and .2, IPv6 fd00::1 and ::2. Removed with this value. Needs root.
 public struct Neighbours: ~Copyable {
     public static let nearAddress = "198.18.0.1"
     public static let farAddress = "198.18.0.2"
@@ -19,12 +18,20 @@ public struct Neighbours: ~Copyable {
     /// - Parameters:
     ///   - label: makes the namespaces' names.
     ///   - offloads: for both ends, as ethtool's -K takes them: `["gro", "on"]`.
+    ///   - isSilent: without IPv6, whose multicast reports come unasked; raw frames of it pass all the same.
     ///   - isUp: false leaves both ends down: nothing has passed before `raise()`.
-    public static func make(_ label: String, offloads: [String] = [], isUp: Bool = true) throws -> Neighbours {
+    public static func make(_ label: String, offloads: [String] = [], isSilent: Bool = false, isUp: Bool = true) throws
+        -> Neighbours
+    {
         let near = try NamedNamespace(label + "-n")
         let far = try NamedNamespace(label + "-f")
         let pair = Neighbours(near: near, far: far)
         try pair.wire()
+        if isSilent {
+            for isNear in [true, false] {
+                try pair.run(onNear: isNear, ["/usr/sbin/sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"])
+            }
+        }
         try pair.setOffloads(offloads)
         if isUp { try pair.raise() }
         return pair

@@ -81,15 +81,17 @@ public struct StatusDocument: Decodable, Sendable {
     }
 
     public let timestamp: String
-    public let monitoring_active: Bool
+    public let monitoringActive: Bool
     public let interfaces: [SensorDocument.Interface]
-    public let not_watched: [Unwatched]
+    public let notWatched: [Unwatched]
     public let ledger: SensorDocument.Ledger
     public let sampling: Sampling
     public let redis: Redis
 
     public init(_ json: [UInt8]) throws {
-        self = try JSONDecoder().decode(StatusDocument.self, from: Data(json))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        self = try decoder.decode(StatusDocument.self, from: Data(json))
     }
 
     public func interface(_ name: String) -> SensorDocument.Interface? { interfaces.first { $0.name == name } }
