@@ -65,7 +65,11 @@ enum SensorLoad {
         measure.add("shed", new.shed - old.shed)
         measure.add("residue", new.residue)
         measure.add("malformed", new.malformed - old.malformed)
-        measure.add("crossed_share", Double(new.kept - old.kept) / Double(new.offered - old.offered))
+        let (offered, kept) = (Double(new.offered - old.offered), Double(new.kept - old.kept))
+        measure.add("crossed_share", kept / offered)
+        // The budget lets 50,000 frames a second of each class pass, whatever the rate; a second begun counts whole.
+        let budget = 50_000 * (Double(sent.frames) / sent.perSecond + 1).rounded(.up)
+        measure.add("crossed_share_above_budget", max(0, kept - budget) / offered)
     }
 
     private static func addCost(

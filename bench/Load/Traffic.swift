@@ -9,8 +9,16 @@ enum Traffic {
     static let clients = 65_000
 
     /// 60 bytes, the shortest Ethernet knows: most packets for the bytes.
-    static let request = link.ipv4(from: "10.0.0.0", to: "198.18.0.2").udp(from: 40_000, to: service)
-        .payload([UInt8](repeating: 0x41, count: 18)).bytes
+    static let request = request(from: 0)
+
+    static func request(from client: Int) -> [UInt8] {
+        link.ipv4(from: address(of: client), to: "198.18.0.2").udp(from: 40_000, to: service).payload(count: 18).bytes
+    }
+
+    private static func address(of client: Int) -> String {
+        "10.\(client >> 16).\(client >> 8 & 0xFF).\(client & 0xFF)"
+    }
+
     /// A spoofed flood's.
     static let synchronize = link.ipv4(from: "10.0.0.0", to: "198.18.0.2").tcp(from: 40_000, to: service, flags: [.syn])
         .bytes
@@ -32,8 +40,8 @@ enum Traffic {
     /// Answers every client once, as the service would, so that the counters know them.
     static func answerClients() throws {
         let answers = (0..<clients).map { number in
-            let client = "10.\(number >> 16).\(number >> 8 & 0xFF).\(number & 0xFF)"
-            return link.ipv4(from: "198.18.0.2", to: client).udp(from: service, to: 40_000).payload(count: 18).bytes
+            link.ipv4(from: "198.18.0.2", to: address(of: number)).udp(from: service, to: 40_000).payload(count: 18)
+                .bytes
         }
         try FrameSender(interface: VethPair.far, frames: answers).send(answers.count)
     }

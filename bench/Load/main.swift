@@ -9,6 +9,7 @@ import Glibc
 // sensor-n1, -n8, -n64, -hot     `weir run` on the 65,000 clients with N = 1, 8, 64, and with N = 1 on one flow
 // flood-syn, flood-udp           `weir run` with N = 64 under frames of random source addresses and ports
 // estimates                      the sampling filter at N = 64: totals told from the kept frames against the exact ones
+// counts                         `weir run` under callgrind: instructions, allocations, retains and locks a frame
 // overload                       `weir run` that is stopped again and again: N rises by itself, and falls
 // memory                         `weir run` on the mix, then under a flood: what it holds, and how fast that grows
 
@@ -39,6 +40,7 @@ let measures: [(name: String, run: () throws -> Void)] = [
     ("flood-syn", sensor("flood-syn", Traffic.synchronize, spoofed, n: 64)),
     ("flood-udp", sensor("flood-udp", Traffic.request, spoofed, n: 64)),
     ("estimates", { try EstimateLoad.measure(seconds: seconds) }),
+    ("counts", { try CountedLoad.measure() }),
     ("overload", { try OverloadLoad.measure() }),
     ("memory", { try MemoryLoad.measure(seconds: seconds) }),
 ]

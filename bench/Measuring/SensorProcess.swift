@@ -62,8 +62,10 @@ public final class SensorProcess: Sendable {
     private let process: BackgroundProcess
 
     /// Returns once it watches the interface.
-    /// - Parameter settings: `WEIR_*` variables without the prefix, such as `SAMPLE_N=64`.
-    public init(interface: String, settings: [String] = []) throws {
+    /// - Parameters:
+    ///   - settings: `WEIR_*` variables without the prefix, such as `SAMPLE_N=64`.
+    ///   - command: what runs the sensor instead of the binary alone: a profiler, say, and a copy of it.
+    public init(interface: String, settings: [String] = [], command: [String] = [binary]) throws {
         guard ChildProcess.exists(Self.binary) else {
             throw Failure("\(Self.binary) is not there: run make build, or set BENCH_BINARY")
         }
@@ -71,25 +73,28 @@ public final class SensorProcess: Sendable {
         self.redis = redis
         directory = "/tmp/weir-bench-\(getpid())-\(interface)"
         let command =
-            ["/usr/bin/env"] + settings.map { "WEIR_" + $0 }
-            + [
-                Self.binary, "run", "--interface", interface, "--redis", "unix://" + redis.socket, "--data-dir",
-                directory,
-            ]
+            ["/usr/bin/env"] + settings.map { "WEIR_" + $0 } + command
+            + ["run", "--interface", interface, "--redis", "unix://" + redis.socket, "--data-dir", directory]
         guard let process = BackgroundProcess(command) else {
             throw Failure("\(Self.binary) does not start")
         }
         self.process = process
-        for _ in 0..<100 {
+        for _ in 0..<600 {
+            guard Usage(of: process.pid) != nil else { break }
             if let status = try? status(), status.interfaces.contains(where: { $0.name == interface }) { return }
             usleep(100_000)
         }
         throw Failure("the sensor does not watch \(interface): \(log)")
     }
 
-    deinit {
+    /// SIGTERM, and waits until it has ended.
+    public func stop() {
         process.signal(SIGTERM)
-        for _ in 0..<300 where Usage(of: process.pid).map({ $0.resident > 0 }) ?? false { usleep(10_000) }
+        for _ in 0..<1_000 where Usage(of: process.pid).map({ $0.resident > 0 }) ?? false { usleep(10_000) }
+    }
+
+    deinit {
+        stop()
         for name in ["weir.sock", "network_monitor.log"] { _ = unsafe unlink("\(directory)/\(name)") }
         _ = unsafe rmdir(directory)
     }
