@@ -53,7 +53,7 @@ test: ## Run every test (as root, so that none skips for want of it)
 	@$(TESTS) --testing-library swift-testing
 
 bench: ## Measure; BENCH=name for one. Prints a table and one JSON line per measure
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test bench
 	@OWNER="$(OWNER)" bench/run.sh $(BENCH)
 
 fuzz: ## Fuzz the parsers, SECONDS_EACH seconds per target

@@ -2,7 +2,8 @@
 # Builds the benches and the sensor in release, and runs one bench or all: `make bench [BENCH=name]`.
 # Usage: run.sh NAME|all [ARGUMENTS of the bench]
 #
-# A bench is a folder with a main.swift, or a measure.sh where no Swift is needed. It prints a table and one line of JSON
+# A bench is a folder with a main.swift, or a measure.sh where no Swift is needed; a count.sh beside a main.swift counts
+# what the bench executes, by callgrind. It prints a table and one line of JSON
 # per measure; the lines are held against bench/thresholds/NAME.json. A missed threshold, or one whose measure did not
 # come, makes this fail.
 set -euo pipefail
@@ -38,13 +39,15 @@ status=0
 for name in "${names[@]}"; do
     echo "== $name: $(uname -sr), $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg)"
     if [ -e "bench/$name/main.swift" ]; then program=".build/release/${name}Bench"; else program="bench/$name/measure.sh"; fi
-    "$program" "$@" | tee "$lines" | grep -v '^{' || true
-    code=("${PIPESTATUS[@]}")
+    code=0
+    {
+        "$program" "$@" || code=$?
+        [ ! -x "bench/$name/count.sh" ] || "bench/$name/count.sh" "$program" all || code=$?
+        [ "$code" -eq 0 ] || echo "bench: $name failed ($code)"
+    } > >(tee "$lines" | grep --line-buffered -v '^{')
+    wait $! || true
     grep '^{' "$lines" || true
-    if [ "${code[0]}" -ne 0 ]; then
-        echo "bench: $name failed (${code[0]})" >&2
-        status=1
-    fi
+    ! grep -q '^bench: .* failed' "$lines" || status=1
     if [ -e "bench/thresholds/$name.json" ]; then
         python3 bench/check.py "bench/thresholds/$name.json" "$lines" || status=1
     fi

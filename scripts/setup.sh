@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Usage: setup.sh build|run|test ...
-# build: what compiling needs; run: what a running sensor wants; test: what the tests and benches drive.
+# Installs the Debian packages that are missing. Usage: setup.sh build|run|test|bench ...
+# build: what compiling needs; run: what a running sensor wants; test: what the tests and benches drive; bench: what the
+# benches count with and compare to.
 set -euo pipefail
 
 build=(git ca-certificates pkg-config binutils libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libhiredis-dev libyaml-dev)
 run=(redis-server)
 test=(redis-server redis-tools iproute2 iputils-ping ethtool iperf3 hping3 curl procps netcat-openbsd python3)
+bench=(valgrind python3-psutil prometheus-node-exporter)
 
 declare -a wanted=()
 for group in "$@"; do
@@ -13,7 +15,8 @@ for group in "$@"; do
         build) wanted+=("${build[@]}") ;;
         run) wanted+=("${run[@]}") ;;
         test) wanted+=("${test[@]}") ;;
-        *) echo "setup: unknown group '$group'; choose from build, run, test" >&2; exit 64 ;;
+        bench) wanted+=("${bench[@]}") ;;
+        *) echo "setup: unknown group '$group'; choose from build, run, test, bench" >&2; exit 64 ;;
     esac
 done
 
