@@ -53,7 +53,8 @@ struct Overload {
         if load.dropped > 0 || load.fill > 0.5 {
             calmSeconds = 0
             guard oneIn < Self.highest else { return nil }
-            if secondsSinceLowered < 30 { calmNeeded = min(calmNeeded * 2, Self.calmAtMost) }
+            let isSwing = secondsSinceLowered < Self.calmAtMost
+            calmNeeded = isSwing ? min(calmNeeded * 2, Self.calmAtMost) : Self.calmAtFirst
             let reason = load.dropped > 0 ? "rings dropped \(load.dropped) frames" : "a ring is more than half full"
             return change(to: min(oneIn * (load.dropped > 0 ? 4 : 2), Self.highest), at: time, reason)
         }
@@ -66,9 +67,7 @@ struct Overload {
         guard calmSeconds >= calmNeeded else { return nil }
         calmSeconds = 0
         secondsSinceLowered = 0
-        let lowered = change(to: max(oneIn / 2, lowest), at: time, "the workers have room again")
-        if !isOverloaded { calmNeeded = Self.calmAtFirst }
-        return lowered
+        return change(to: max(oneIn / 2, lowest), at: time, "the workers have room again")
     }
 
     private mutating func change(to new: UInt32, at time: UInt64, _ reason: String) -> Change {

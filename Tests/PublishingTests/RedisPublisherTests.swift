@@ -102,7 +102,8 @@ struct RedisPublisherTests {
         print("recovery after SIGKILL and restart:", recoveries.map { "\(($0 * 1000).rounded()) ms" })
         #expect(recoveries.allSatisfy { $0 < 2 })
         let (offered, longest) = offering.end()
-        #expect(longest < 1, "offer took \(longest) ms")
+        // An offer that waited for Redis would take its time-out, 500 ms; a loaded machine takes a few by itself.
+        #expect(longest < 100, "offer took \(longest) ms")
         #expect(publisher.finish(with: nil))
         let status = publisher.status
         #expect(status.published + status.lost == UInt64(offered))
@@ -127,7 +128,8 @@ struct RedisPublisherTests {
         let (_, longest) = offering.end()
         print("recovery after SIGSTOP: \((recovery * 1000).rounded()) ms; longest offer: \(longest) ms")
         #expect(recovery < 2)
-        #expect(longest < 1, "offer took \(longest) ms")
+        // An offer that waited for Redis would take its time-out, 500 ms; a loaded machine takes a few by itself.
+        #expect(longest < 100, "offer took \(longest) ms")
         #expect(publisher.finish(with: nil))
         usleep(100_000)
         let numbers = String(decoding: subscriber.output, as: UTF8.self).split(separator: "\n")
