@@ -221,7 +221,7 @@ extension SamplingWorker {
 
     /// - Returns: whether there was a block.
     private func readBlock(_ reader: Reader, _ outboxes: [HandoverQueue<Handover>], _ wakes: [Event]) -> Bool {
-        let interface = reader.interface
+        let (interface, counts) = (reader.interface, reader.counts)
         var counters = InterfaceCounters()
         var packet = Packet()
         var handedOver: UInt64 = 0
@@ -233,33 +233,24 @@ extension SamplingWorker {
             let blocks = reader.ring.walk(atMost: 1, into: &state) { state, info, bytes in
                 packet.decode(info, bytes)
                 state.outcomes.count(packet.outcome)
-                unseen &-= 1
-                let direction: Direction = info.direction == .outgoing ? .tx : .rx
-                if reader.counts { counters.count(packet, direction) }
-                // Handing over the packet itself would copy it: loads wide as a vector, of bytes just written one by one.
+                if counts { Self.count(&packet, info, in: &counters) }
                 let isICMP = packet.transport == .icmp
                 let shard = isICMP ? Self.shard(ofICMP: &packet, bytes, shardMap) : shardMap.shard(of: packet)
-                let isOwn = own >> UInt64(shard) & 1 == 1
-                if isOwn {
-                    state.shards[shard] += Volume(packets: UInt64(packet.segments), bytes: packet.bytes)
-                    if unseen >= 0 { return }
-                }
-                let summary = PacketSummary(
-                    packet,
-                    time: UInt64(bitPattern: info.time),
-                    interface: interface,
-                    direction: direction
-                )
-                if isOwn { return state.recent.append(summary) }
-                let owner = shardMap.worker(of: shard)
-                if Self.hand(summary, shard, to: outboxes[owner]) {
-                    handedOver |= 1 << UInt64(owner)
+                unseen &-= 1
+                if own >> UInt64(shard) & 1 == 0 {
+                    let owner = shardMap.worker(of: shard)
+                    if Self.hand(&packet, info, interface, shard, to: outboxes[owner]) {
+                        handedOver |= 1 << UInt64(owner)
+                    } else {
+                        state.shed &+= 1
+                    }
                 } else {
-                    state.shed &+= 1
+                    state.shards[shard] += Volume(packets: UInt64(packet.segments), bytes: packet.bytes)
+                    if unseen < 0 { Self.show(&packet, info, interface, in: &state.recent) }
                 }
             }
             state.read &+= reader.ring.frames &- before
-            if reader.counts { state.counted[interface, default: InterfaceCounters()] += counters }
+            if counts { state.counted[interface, default: InterfaceCounters()] += counters }
             return blocks
         }
         if handedOver != 0 {
@@ -268,11 +259,35 @@ extension SamplingWorker {
         return blocks > 0
     }
 
+    // What follows stands apart so that the loop above stays small enough to become one with the walk. Packets go in by
+    // reference: handing one over by value copies it, with wide loads of bytes just written one by one.
+
     /// - Returns: whether there was room.
     @inline(never)
-    private static func hand(_ summary: PacketSummary, _ shard: Int, to outbox: HandoverQueue<Handover>) -> Bool {
-        let handover = Handover(summary: summary, shard: UInt8(truncatingIfNeeded: shard))
-        return outbox.push(handover, RawSpan())
+    private static func hand(
+        _ packet: inout Packet,
+        _ info: FrameInfo,
+        _ interface: UInt32,
+        _ shard: Int,
+        to outbox: HandoverQueue<Handover>
+    ) -> Bool {
+        let summary = PacketSummary(packet, info, interface)
+        return outbox.push(Handover(summary: summary, shard: UInt8(truncatingIfNeeded: shard)), RawSpan())
+    }
+
+    @inline(never)
+    private static func show(
+        _ packet: inout Packet,
+        _ info: FrameInfo,
+        _ interface: UInt32,
+        in recent: inout RecentPackets
+    ) {
+        recent.append(PacketSummary(packet, info, interface))
+    }
+
+    @inline(never)
+    private static func count(_ packet: inout Packet, _ info: FrameInfo, in counters: inout InterfaceCounters) {
+        counters.count(packet, info.direction == .outgoing ? .tx : .rx)
     }
 
     /// Takes what other workers handed over.
@@ -298,6 +313,18 @@ extension SamplingWorker.State {
     mutating func take(_ summary: PacketSummary, shard: Int) {
         shards[shard] += Volume(packets: UInt64(summary.packet.segments), bytes: summary.packet.bytes)
         recent.append(summary)
+    }
+}
+
+extension PacketSummary {
+    @inline(__always)
+    fileprivate init(_ packet: Packet, _ info: FrameInfo, _ interface: UInt32) {
+        self.init(
+            packet,
+            time: UInt64(bitPattern: info.time),
+            interface: interface,
+            direction: info.direction == .outgoing ? .tx : .rx
+        )
     }
 }
 
