@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the benches and the sensor in release, and runs one bench or all: `make bench [BENCH=name]`.
-# Usage: run.sh NAME|all [ARGUMENTS of the bench]
+# Usage: run.sh NAME|all [ARGUMENTS of the bench]      BUILD=FOLDER builds there instead of in .build
 #
 # A bench is a folder with a main.swift, or a measure.sh where no Swift is needed; a count.sh beside a main.swift counts
 # what the bench executes, by callgrind. It prints a table and one line of JSON
@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 owner=${OWNER:-scripts/as-owner.sh}
+build=${BUILD:-.build}
+export BENCH_BINARY=$build/release/weir
 which=${1:-all}
 shift || true
 
@@ -27,9 +29,9 @@ if [ "$which" != all ]; then
 fi
 
 echo "bench: building in release; a first build takes some minutes" >&2
-$owner swift build -c release --static-swift-stdlib --product weir >&2
+$owner swift build --scratch-path "$build" -c release --static-swift-stdlib --product weir >&2
 for name in "${names[@]}"; do
-    [ ! -e "bench/$name/main.swift" ] || $owner swift build -c release --static-swift-stdlib --product "${name}Bench" >&2
+    [ ! -e "bench/$name/main.swift" ] || $owner swift build --scratch-path "$build" -c release --static-swift-stdlib --product "${name}Bench" >&2
 done
 
 [ "$(id -u)" -eq 0 ] || echo "bench: not root, so what needs the kernel is left out. Use: sudo make bench" >&2
@@ -38,7 +40,7 @@ trap 'rm -f "$lines"' EXIT
 status=0
 for name in "${names[@]}"; do
     echo "== $name: $(uname -sr), $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg)"
-    if [ -e "bench/$name/main.swift" ]; then program=".build/release/${name}Bench"; else program="bench/$name/measure.sh"; fi
+    if [ -e "bench/$name/main.swift" ]; then program="$build/release/${name}Bench"; else program="bench/$name/measure.sh"; fi
     code=0
     {
         "$program" "$@" || code=$?

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # What the release binary weighs, part by part: sections, then machine code and data by the module it comes from.
-# Usage: measure.sh [BINARY]      default: .build/release/weir
+# Usage: measure.sh [BINARY]      default: BENCH_BINARY, .build/release/weir
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-binary=${1:-.build/release/weir}
+binary=${1:-${BENCH_BINARY:-.build/release/weir}}
 [ -x "$binary" ] || { echo "Size: $binary is not there: run make build" >&2; exit 66; }
 stripped=$(mktemp)
 trap 'rm -f "$stripped"' EXIT
