@@ -95,9 +95,11 @@ final class Coordinator {
         let commandPlace = poller.add(shared.wake.descriptor)
         _ = poller.add(watching: monitor.pollDescriptor)
         let interval = Int64(configuration.publish.interval * 1e9)
-        var nextWindow = started + Self.second
-        var nextReport = started + interval
-        speeds.add(traffic, at: started, wall: .now)
+        // Both beats begin with the first document: to prepare takes a while.
+        let begin = Clock.monotonic.now()
+        var nextWindow = begin + Self.second
+        var nextReport = begin + interval
+        speeds.add(traffic, at: begin, wall: .now)
         report()
         while true {
             let now = Clock.monotonic.now()

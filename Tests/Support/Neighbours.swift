@@ -93,4 +93,11 @@ public struct Neighbours: ~Copyable {
         }
         return outcome.text
     }
+
+    /// Pings the near end until this value is gone, about 200 times a second: traffic that faults must not disturb.
+    public borrowing func pinging() throws -> BackgroundProcess {
+        let words = ["/usr/bin/ping", "-q", "-i", "0.005", Neighbours.nearAddress]
+        guard let process = BackgroundProcess(far.command(words)) else { throw Failure(description: "\(words)") }
+        return process
+    }
 }

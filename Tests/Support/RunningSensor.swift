@@ -118,6 +118,11 @@ public final class RunningSensor: Sendable {
         return last
     }
 
+    /// Descriptors it has open.
+    public var descriptorCount: Int {
+        ChildProcess.run(["/bin/ls", "/proc/\(pid)/fd"]).text.split(separator: "\n").count
+    }
+
     /// Waits until it watches an interface.
     @discardableResult
     public func waitUntilWatching(_ name: String, source: String? = nil) throws -> SensorDocument.Interface {

@@ -13,10 +13,17 @@ public struct SensorDocument: Decodable, Sendable {
         public let `protocol`, service, program, status, risk: String
         /// Of a TCP service.
         public let connections: Connections?
+        public let addresses: [String]
     }
 
     public struct Connections: Decodable, Equatable, Sendable {
-        public let syn, synAck, completed: UInt64
+        public let offered, answered, completed: UInt64
+
+        public init(offered: UInt64, answered: UInt64, completed: UInt64) {
+            self.offered = offered
+            self.answered = answered
+            self.completed = completed
+        }
     }
 
     public let networkSpeeds: [Point]
