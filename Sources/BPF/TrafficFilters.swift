@@ -52,10 +52,31 @@ struct TrafficFilters: ~Copyable, Sendable {
     static func removeLeftovers(ingress: String, egress: String, interface: Int32) throws(BPFError) {
         for (name, point) in [(ingress, BPF_TC_INGRESS), (egress, BPF_TC_EGRESS)] {
             guard let id = try program(interface, point) else { continue }
-            let found = try Program(id: id).name
+            let found = try programName(id, interface, point)
             guard found == name else { throw .occupied(program: found, interface: interface) }
             if let process = holder(of: id) { throw .inUse(program: name, interface: interface, process: process) }
             remove(id, interface, point)
+        }
+    }
+
+    /// The name of the program at our place. Where the kernel does not let us open programs of others, it is told from the
+    /// filter's name, which libbpf makes of the program's: `weir_ingress:[17]`.
+    private static func programName(
+        _ id: UInt32,
+        _ interface: Int32,
+        _ point: bpf_tc_attach_point
+    ) throws(BPFError) -> String {
+        do throws(BPFError) {
+            return try Program(id: id).name
+        } catch {
+            guard case .notPermitted = error, var socket = try? NetlinkSocket(.route),
+                let name = try? socket.trafficFilterName(
+                    interface: interface,
+                    ingress: point == BPF_TC_INGRESS,
+                    handle: handle
+                ), name.hasSuffix(":[\(id)]")
+            else { throw error }
+            return String(name.dropLast(":[\(id)]".count))
         }
     }
 

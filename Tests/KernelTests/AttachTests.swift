@@ -278,7 +278,50 @@ typealias Attachment = BPF.Attachment
             #expect(!Self.filters(of: VethPair.near).contains("weir_"))
         }
     }
+
+    @Test("a killed sensor's filters are removed by one that may not open other programs")
+    func killedUnprivileged() async throws {
+        let namespace = try NamedNamespace("kernel-left")
+        let name = namespace.name
+        try namespace.ip(["link", "add", VethPair.near, "type", "veth", "peer", "name", VethPair.far])
+        await #expect(processExitsWith: .signal(SIGKILL)) { [name = name as String] in
+            try NamedNamespace.enter(name) {
+                let counting = try Self.watching([VethPair.near])
+                let attachment = try Self.attach(counting, to: VethPair.near, .clsact)
+                guard try attachment.isAttached() else { return }
+                kill(getpid(), SIGKILL)
+            }
+        }
+        #expect(namespace.enterFilters().contains("weir_"))
+        await #expect(processExitsWith: .success) { [name = name as String] in
+            try NamedNamespace.enter(name) {
+                try Capabilities.keep([.networkAdmin, .bpf, .performance, .trace, .readSearch])
+                let counting = try Self.watching([VethPair.near])
+                if (try? Program(id: counting.ingress.id).name) != nil { exit(2) }
+                let attachment = try Self.attach(counting, to: VethPair.near)
+                guard try attachment.isAttached() else { exit(1) }
+            }
+        }
+        #expect(!namespace.enterFilters().contains("weir_"))
+    }
 }
+
+extension Capabilities {
+    /// Gives up all others, in the calling thread.
+    fileprivate static func keep(_ kept: Capabilities) throws {
+        // Version 3 of capset(2), which glibc has and does not declare.
+        var header: [UInt32] = [0x2008_0522, 0]
+        let (low, high) = (UInt32(truncatingIfNeeded: kept.rawValue), UInt32(truncatingIfNeeded: kept.rawValue >> 32))
+        let sets: [UInt32] = [low, low, 0, high, high, 0]
+        let code = unsafe header.withUnsafeMutableBytes { header in
+            unsafe sets.withUnsafeBytes { sets in unsafe capset(header.baseAddress, sets.baseAddress) }
+        }
+        try #require(code == 0)
+    }
+}
+
+@_silgen_name("capset")
+private func capset(_ header: UnsafeMutableRawPointer?, _ sets: UnsafeRawPointer?) -> Int32
 
 extension NamedNamespace {
     /// What `tc` says of the filters of `near`.
