@@ -22,13 +22,13 @@ struct InterfaceSelection: Equatable {
     ///   - names: from the configuration; empty is the default route's interface, `all` every one that is up except `lo`.
     ///   - links: the links there are.
     ///   - preferred: index of the default route's interface.
-    ///   - watched: indices of the links that are watched now; `all` keeps one that goes down.
+    ///   - watched: indices of the links that are watched now: each stays, if it goes down or gets another name.
     init(names: [String], links: [Int32: Link], preferred: Int32?, watched: Set<Int32> = []) {
         let all = names.contains("all")
         let named = Set(names).subtracting(["all"])
         var picked: [Link] = []
         for link in links.values.sorted(by: { $0.index < $1.index }) {
-            if named.contains(link.name) || (all && (link.isUp || watched.contains(link.index)) && !link.isLoopback)
+            if named.contains(link.name) || watched.contains(link.index) || (all && link.isUp && !link.isLoopback)
                 || (names.isEmpty && link.index == preferred)
             {
                 picked.append(link)

@@ -39,6 +39,12 @@ struct InterfaceSelectionTests {
         #expect(selection.chosen.map(\.link.name) == ["eth0", "eth1", "eth2"])
     }
 
+    @Test func oneThatGetsAnotherNameStays() {
+        let selection = InterfaceSelection(names: ["wan0"], links: Self.host, preferred: nil, watched: [3])
+        #expect(selection.chosen.map(\.link.name) == ["eth1"])
+        #expect(selection.missing == ["wan0"])
+    }
+
     @Test func whatIsNotThereIsMissing() {
         let selection = InterfaceSelection(names: ["eth0", "wan0"], links: Self.host, preferred: nil)
         #expect(selection.missing == ["wan0"])
