@@ -108,7 +108,6 @@ final class Coordinator {
             _ = try? poller.wait(milliseconds: Int(max(0, (due - now + 999_999) / 1_000_000)))
             if poller[signalPlace].isReadable, let signal = try? signals.next() {
                 logger.info("stopping: received \(signal == SIGINT ? "SIGINT" : "SIGTERM")")
-                signals.restore([SIGINT, SIGTERM])
                 break
             }
             if poller[commandPlace].isReadable {
@@ -128,6 +127,10 @@ final class Coordinator {
             }
         }
         stopWatching()
+        // Who ends a whole group (timeout, a shell) may tell each process twice in one breath. What comes from now on is
+        // a second wish: it ends the process at once.
+        while (try? signals.next()) != nil {}
+        signals.restore([SIGINT, SIGTERM])
         for worker in workers { worker.stop() }
         finish()
     }

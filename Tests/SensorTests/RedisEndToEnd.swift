@@ -84,6 +84,34 @@ extension EndToEnd {
             #expect(try pair.near.enter { TCXPrograms.rows(on: VethPair.near, ingress: true) } == [])
         }
 
+        @Test("a signal that comes twice in one breath is one; a second one ends it at once")
+        func twoSignals() throws {
+            let pair = try Neighbours.make("signals")
+            let redis = try #require(RedisServer())
+            let sensor = try Self.watch(pair, redis)
+            try sensor.waitForStatus("a document") { $0.redis.published > 0 }
+            sensor.signal(SIGTERM)
+            usleep(2_000)
+            sensor.signal(SIGTERM)
+            #expect(sensor.exitStatus(within: 5) == 0)
+            #expect(try SensorDocument(redis.value(of: Self.key)).isConnected == false)
+
+            let other = try Self.watch(pair, redis)
+            try other.waitForStatus("a document") { $0.redis.published > 0 }
+            redis.signal(SIGSTOP)
+            other.signal(SIGTERM)
+            try #require(
+                try eventually(within: 3, every: 20) {
+                    try pair.near.enter { TCXPrograms.rows(on: VethPair.near, ingress: true).isEmpty }
+                }
+            )
+            usleep(100_000)
+            let start = monotonicSeconds()
+            other.signal(SIGTERM)
+            #expect(other.exitStatus(within: 5) == 128 + SIGTERM)
+            #expect(monotonicSeconds() - start < 0.5)
+        }
+
         @Test("killed under traffic, Redis has a document within two seconds of its return, and no frame is dropped")
         func killed() throws {
             let pair = try Neighbours.make("kill")
