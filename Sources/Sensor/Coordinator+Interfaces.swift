@@ -47,7 +47,10 @@ extension Coordinator {
             preferred: preferred,
             watched: Set(watches.keys)
         )
-        unwatched = selection.unwatched
+        if selection.unwatched != unwatched {
+            unwatched = selection.unwatched
+            if !unwatched.isEmpty { logger.info("not watched: \(unwatched.map(\.name).joined(separator: ", "))") }
+        }
         if selection.missing != missing {
             missing = selection.missing
             for name in missing { logger.warning("interface \(name) is not there; it will be watched once it is") }
@@ -55,7 +58,7 @@ extension Coordinator {
         let chosen = Set(selection.chosen.map(\.link.index))
         for watch in watches.values where !chosen.contains(watch.link.index) { unwatch(watch) }
         for choice in selection.chosen where watches[choice.link.index] == nil {
-            watch(choice, rings: selection.chosen.count * workers.count)
+            watch(choice, among: selection.chosen.count)
         }
         if watches.isEmpty, configuration.interfaces.isEmpty {
             logger.warning("no default route, so no interface to watch; name one with --interface")
@@ -70,7 +73,7 @@ extension Coordinator {
         return (try? tables.defaultRoute())?.linkIndex
     }
 
-    func watch(_ choice: InterfaceSelection.Chosen, rings: Int) {
+    func watch(_ choice: InterfaceSelection.Chosen, among interfaces: Int) {
         let link = choice.link
         let epoch = (epochs[link.name] ?? 0) + 1
         epochs[link.name] = epoch
@@ -93,15 +96,19 @@ extension Coordinator {
                 logger.warning("cannot count \(link.name) in the kernel: \(error)")
             }
         }
-        openRings(&watch, rings: rings)
+        openRings(&watch, among: interfaces)
         watches[link.index] = watch
         logger.info("watching \(link.name) (\(watch.source.rawValue), \(watch.rings) rings)")
     }
 
-    /// Opens one ring for each worker. Where the kernel does not count, the first ring's frames are counted instead.
-    func openRings(_ watch: inout Watch, rings: Int) {
-        guard let wanted = RingGeometry.sharing(configuration.capture.memory, rings: max(rings, workers.count)) else {
-            logger.warning("no packets of \(watch.link.name): capture.memory is too small for \(rings) rings")
+    /// Opens one ring for each worker. Where the kernel does not count, its frames are counted instead.
+    func openRings(_ watch: inout Watch, among interfaces: Int) {
+        // With "all" others may come later: room is left for them, and none gets what is already taken.
+        let planned = configuration.interfaces.contains("all") ? max(interfaces, 4) : interfaces
+        let free = configuration.capture.memory - min(configuration.capture.memory, Int(clamping: shared.ringBytes))
+        let share = min(configuration.capture.memory / max(1, planned), free)
+        guard let wanted = RingGeometry.sharing(share, rings: workers.count) else {
+            logger.warning("no packets of \(watch.link.name), it is only counted: capture.memory has no room for its rings")
             return
         }
         let isFiltered = loadSampling(isRawIP: watch.link.isRawIP)
