@@ -20,8 +20,7 @@ __noinline int parse(struct __sk_buff *skb, struct packet *packet, __u32 raw_ip)
 
 static __always_inline int count(struct __sk_buff *skb, bool egress)
 {
-    __u32 index = skb->ifindex;
-    struct weir_interface *interface = bpf_map_lookup_elem(&interfaces, &index);
+    struct weir_interface *interface = watched(skb->ifindex);
     struct weir_direction *direction;
     struct packet packet;
     struct amount amount;

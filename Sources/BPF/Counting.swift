@@ -6,7 +6,7 @@ public struct Counting: ~Copyable, Sendable {
     public let ingress: Program
     public let egress: Program
     /// What is watched: an entry is made before its interface's programs are attached.
-    public let interfaces: Map<UInt32, weir_interface>
+    public let interfaces: InterfaceTable
     public let ports: PortTable
     /// The service that listens on a port: index (`WEIR_TCP` or `WEIR_UDP`) << 16 | port, 0 for none.
     public let serviceOf: Variable<UInt16>
@@ -43,6 +43,7 @@ public struct Counting: ~Copyable, Sendable {
         let ingress = try loaded.program("weir_ingress")
         let egress = try loaded.program("weir_egress")
         let interfaceMap: Map<UInt32, weir_interface> = try loaded.map("interfaces")
+        let placeOf: Variable<UInt64> = try loaded.variable("place_of")
         let ports: Map<UInt32, weir_port> = try loaded.map("ports")
         let touched: Variable<UInt64> = try loaded.variable("touched")
         let serviceOf: Variable<UInt16> = try loaded.variable("service_of")
@@ -51,7 +52,7 @@ public struct Counting: ~Copyable, Sendable {
         let losses: Map<UInt32, weir_losses> = try loaded.map("losses")
         self.ingress = ingress
         self.egress = egress
-        self.interfaces = interfaceMap
+        self.interfaces = InterfaceTable(counters: interfaceMap, placeOf: placeOf)
         self.ports = PortTable(counters: ports, touched: touched)
         self.serviceOf = serviceOf
         self.services = services
@@ -69,7 +70,7 @@ public struct Counting: ~Copyable, Sendable {
 
     /// Kernel memory of all its maps, in bytes, as the kernel accounts it.
     public func kernelMemory() throws(BPFError) -> Int {
-        try interfaces.kernelMemory() + ports.counters.kernelMemory() + services.kernelMemory()
+        try interfaces.counters.kernelMemory() + ports.counters.kernelMemory() + services.kernelMemory()
             + clients.kernelMemory() + losses.kernelMemory() + BPF.kernelMemory(of: serviceOf.descriptor)
     }
 }

@@ -25,8 +25,8 @@ public enum PortLayout: String, Sendable {
         // The kernel's head, the key rounded up to 8, the value.
         let element = 48 + 24 + MemoryLayout<weir_client>.stride
         let table = (clients + processors) * element + clients.nextPowerOfTwo * 16
-        // service_of, touched, handshakes.
-        let variables = 2 * entries + entries / 8 + (8 << 17)
+        // service_of, touched, handshakes, place_of.
+        let variables = 2 * entries + entries / 8 + (8 << 17) + 8 * Int(WEIR_PLACES)
         return ports + services + interfaces + table + variables
     }
 

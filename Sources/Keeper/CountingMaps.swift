@@ -4,7 +4,7 @@ import Linux
 
 /// The maps of the counting programs, by descriptors of their own: all that a reader without privilege needs.
 public struct CountingMaps: ~Copyable, Sendable {
-    public let interfaces: Map<UInt32, weir_interface>
+    public let interfaces: InterfaceTable
     /// Key: (`WEIR_TCP` or `WEIR_UDP`) << 16 | local port.
     public let ports: Map<UInt32, weir_port>
     /// The number of the service on a port, by the same key; 0: none.
@@ -17,7 +17,10 @@ public struct CountingMaps: ~Copyable, Sendable {
 
     init(_ counting: borrowing Counting) throws(KeeperError) {
         // Values that cannot be copied are stored only once nothing can fail any more.
-        let interfaces = try copy(counting.interfaces)
+        let interfaces = InterfaceTable(
+            counters: try copy(counting.interfaces.counters),
+            placeOf: try copy(counting.interfaces.placeOf)
+        )
         let ports = try copy(counting.ports.counters)
         let serviceOf = try copy(counting.serviceOf)
         let services = try copy(counting.services)

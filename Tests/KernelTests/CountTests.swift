@@ -377,6 +377,35 @@ struct CountCase: Sendable, CustomStringConvertible {
         #expect(try counted.port(WEIR_TCP, 443).in.packets == 0)
     }
 
+    @Test("interfaces whose indices compete for a place count each for itself, up to the table's size")
+    func competingInterfaces() throws {
+        let counted = try Counted()
+        // Loopback's places are taken by the first of these but for the last; then every entry is taken.
+        let table = (0..<UInt32(7)).map { 1 + WEIR_PLACES * ($0 + 1) }
+        try counted.counting.interfaces.remove(Counted.interface)
+        for index in table { try counted.counting.interfaces.set(weir_interface(), for: index) }
+        try counted.reset()
+        try counted.ingress(Self.tcp4)
+        #expect(try counted.rx().total.packets == 1)
+        for index in table {
+            #expect(try #require(try counted.counting.interfaces.value(for: index)).rx.frames == 0)
+        }
+        let fits = BPFError.system(SystemError("a further watched interface, 8193", Errno(rawValue: E2BIG)))
+        #expect(throws: fits) { try counted.counting.interfaces.set(weir_interface(), for: 1 + WEIR_PLACES * 8) }
+        #expect(try counted.counting.interfaces.remove(table[3]))
+        #expect(try !counted.counting.interfaces.remove(table[3]))
+        #expect(try counted.counting.interfaces.value(for: table[3]) == nil)
+        try counted.ingress(Self.tcp4)
+        #expect(try counted.rx().total.packets == 2)
+
+        for index in 20..<76 { try counted.counting.interfaces.set(weir_interface(), for: UInt32(index)) }
+        let full = BPFError.system(SystemError("a further watched interface, 76", Errno(rawValue: E2BIG)))
+        try counted.counting.interfaces.set(weir_interface(), for: 99)
+        #expect(throws: full) { try counted.counting.interfaces.set(weir_interface(), for: 76) }
+        try counted.ingress(Self.tcp4)
+        #expect(try counted.rx().total.packets == 3)
+    }
+
     @Test("one table of ports for all CPUs, or one for each", arguments: [PortLayout.shared, .perProcessor])
     func portLayouts(_ layout: PortLayout) throws {
         let counted = try Counted(layout: layout)

@@ -51,7 +51,10 @@ import Testing
         Expected(
             "weir_client",
             weir_client.self,
-            [("in", \.in), ("out", \.out), ("connections", \.connections), ("last_seen", \.last_seen)]
+            [
+                ("in", \.in), ("out", \.out), ("connections", \.connections), ("last_seen", \.last_seen),
+                ("reserved", \.reserved),
+            ]
         ),
         Expected(
             "weir_losses",

@@ -66,7 +66,14 @@ _Static_assert(sizeof(struct weir_direction) == 8 * (1 + 2 + 6 + 8 + 4 + 8 + 2),
                                          a stack (bond, bridge, VLAN) only, or a packet counts there once for each */
 #define WEIR_INTERFACE_RAW_IP 2U      /* frames begin with the IP header (tun, WireGuard) */
 
-/* Map "interfaces": per-CPU hash, key __u32 interface index. */
+/*
+ * Map "interfaces": per-CPU array. The variable "place_of", __u64 [WEIR_PLACES], tells an interface's entry: a word holds the
+ * interface's index in its upper half and the entry's number + 1 in its lower; 0: a free place. An index may stand in the
+ * first free of its WEIR_PROBES places, the next a step after the one before. User space gives places and entries out.
+ */
+#define WEIR_PLACES 1024U
+#define WEIR_PROBES 8U
+#define WEIR_PLACE(index, probe) (((index) + (probe) * 67U) % WEIR_PLACES)
 struct weir_interface {
     struct weir_direction rx;
     struct weir_direction tx;
@@ -114,8 +121,10 @@ struct weir_client {
     struct weir_volume out; /* to the client */
     __u64 connections;      /* handshakes completed since it entered */
     __u64 last_seen;        /* nanoseconds, CLOCK_MONOTONIC */
+    __u64 reserved;         /* the kernel's head, 48 bytes, the key, 24, and this make 128: an entry lies in two cache lines
+                               that are fetched together, and its counters in one of them */
 };
-_Static_assert(sizeof(struct weir_client) == 48, "weir_client changed");
+_Static_assert(sizeof(struct weir_client) == 56, "weir_client changed");
 
 /* Map "losses": per-CPU array with one entry; every way in which the tables can turn something away. */
 struct weir_losses {
