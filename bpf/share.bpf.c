@@ -66,7 +66,10 @@ int weir_share(struct __sk_buff *skb)
             destination = bpf_ntohs(ports[1]);
         }
     }
-    if (packet.family == WEIR_IPV4) {
+    if (packet.headers == packet.ip) {
+        /* An IP header that is not believed: user space takes no address from it either. */
+        ends = 2 * hash_end(0, 0, 0);
+    } else if (packet.family == WEIR_IPV4) {
         struct iphdr ip;
         if (bpf_skb_load_bytes(skb, packet.ip, &ip, sizeof(ip)) < 0)
             return 0;
