@@ -74,6 +74,54 @@ func interface() throws -> String {
     return try tables.links().first { $0.index == route.linkIndex }?.name ?? "lo"
 }
 
+/// A function, so that sensor, Redis and peers have ended when it has.
+/// - Returns: whether all lived to the end.
+func run(seconds: Int) throws -> Bool {
+    let name = try interface()
+    let sensor = try SensorProcess(interface: name)
+    let version = ChildProcess.run([SensorProcess.binary, "--version"]).text.replacing("\n", with: "")
+    var subjects = [
+        Subject("weir", version: version, command: "weir run --interface \(name), every 2 s to Redis", pid: sensor.pid)
+    ]
+    let peers = "bench/Idle/psutil_loop.py"
+    let port = RedisServer.freePort()
+    let offered: [(name: String, subject: Subject?)] = [
+        ("psutil", Subject("psutil", version: ["/usr/bin/python3", peers, "--version"], ["/usr/bin/python3", peers])),
+        (
+            "node_exporter",
+            Subject(
+                "node_exporter",
+                version: ["/usr/bin/prometheus-node-exporter", "--version"],
+                ["/usr/bin/prometheus-node-exporter", "--web.listen-address=127.0.0.1:\(port)", "--log.level=error"]
+            )
+        ),
+        (
+            "netdata",
+            Subject(
+                "netdata",
+                version: ["/usr/sbin/netdata", "-v"],
+                ["/usr/sbin/netdata", "-D", "-p", "\(RedisServer.freePort())", "-i", "127.0.0.1"]
+            )
+        ),
+    ]
+    for (name, subject) in offered {
+        if let subject {
+            subjects.append(subject)
+        } else {
+            print("Idle: \(name) is not installed, so it is not measured")
+        }
+    }
+    let settling = 10
+    for second in 0..<(settling + seconds) {
+        if second == settling { for subject in subjects { subject.begin() } }
+        let end = Clock.monotonic.now() + 1_000_000_000
+        if second % 2 == 0 { scrape(port: port) }
+        if second >= settling { for subject in subjects { subject.sample(at: Double(second)) } }
+        usleep(UInt32(max(0, end - Clock.monotonic.now()) / 1_000))
+    }
+    return subjects.map { $0.show(seconds: Double(seconds)) }.allSatisfy(\.self)
+}
+
 let seconds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 0 : 60
 guard seconds > 0 else {
     print("usage: Idle [SECONDS]")
@@ -83,43 +131,4 @@ guard geteuid() == 0 else {
     print("Idle needs root: the sensor counts in the kernel")
     exit(77)
 }
-let name = try interface()
-let sensor = try SensorProcess(interface: name)
-let version = ChildProcess.run([SensorProcess.binary, "--version"]).text.replacing("\n", with: "")
-var subjects = [
-    Subject("weir", version: version, command: "weir run --interface \(name), every 2 s to Redis", pid: sensor.pid)
-]
-let peers = "bench/Idle/psutil_loop.py"
-let port = RedisServer.freePort()
-let offered: [(name: String, subject: Subject?)] = [
-    ("psutil", Subject("psutil", version: ["/usr/bin/python3", peers, "--version"], ["/usr/bin/python3", peers])),
-    (
-        "node_exporter",
-        Subject(
-            "node_exporter",
-            version: ["/usr/bin/prometheus-node-exporter", "--version"],
-            ["/usr/bin/prometheus-node-exporter", "--web.listen-address=127.0.0.1:\(port)", "--log.level=error"]
-        )
-    ),
-    (
-        "netdata",
-        Subject(
-            "netdata",
-            version: ["/usr/sbin/netdata", "-v"],
-            ["/usr/sbin/netdata", "-D", "-p", "\(RedisServer.freePort())", "-i", "127.0.0.1"]
-        )
-    ),
-]
-for (name, subject) in offered {
-    if let subject { subjects.append(subject) } else { print("Idle: \(name) is not installed, so it is not measured") }
-}
-let settling = 10
-for second in 0..<(settling + seconds) {
-    if second == settling { for subject in subjects { subject.begin() } }
-    let end = Clock.monotonic.now() + 1_000_000_000
-    if second % 2 == 0 { scrape(port: port) }
-    if second >= settling { for subject in subjects { subject.sample(at: Double(second)) } }
-    usleep(UInt32(max(0, end - Clock.monotonic.now()) / 1_000))
-}
-let lived = subjects.map { $0.show(seconds: Double(seconds)) }
-exit(lived.allSatisfy(\.self) ? 0 : 1)
+exit(try run(seconds: seconds) ? 0 : 1)
