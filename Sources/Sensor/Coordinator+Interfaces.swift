@@ -146,15 +146,18 @@ extension Coordinator {
             let maps = try keeper.loadSampling(isRawIP: isRawIP)
             let filter = KernelSampling(maps)
             filter.set(oneIn: overload.oneIn, configuration.sample)
-            if workers.count > 1 {
-                try keeper.loadSharing(isRawIP: isRawIP, keys: shardMap.keys, rings: workers.count)
-            }
             sampling[isRawIP] = filter
-            return true
         } catch {
-            logger.warning("every frame reaches user space, the sampling filter cannot run: \(error)")
+            logger.warning("cannot sample, every frame of the rings is read: \(error)")
             return false
         }
+        guard workers.count > 1 else { return true }
+        do throws(KeeperError) {
+            try keeper.loadSharing(isRawIP: isRawIP, keys: shardMap.keys, rings: workers.count)
+        } catch {
+            logger.warning("the kernel's own hash shares the frames out, workers hand many over: \(error)")
+        }
+        return true
     }
 
     func closeRings(_ watch: inout Watch) {

@@ -25,6 +25,10 @@ struct Run: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Name of this host towards consumers.", valueName: "id"))
     var resourceID: String?
 
+    func validate() throws {
+        if interface.contains("") { throw ValidationError("--interface takes a name or all, not an empty text") }
+    }
+
     func run() throws {
         var flags: [Configuration.Flag] = []
         if !interface.isEmpty { flags.append(.init(name: "--interface", key: "interfaces", values: interface)) }
