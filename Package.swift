@@ -111,7 +111,12 @@ let package = Package(
         ),
 
         // Tests mirror Sources; those that need root say so when they skip.
-        .target(name: "Support", dependencies: ["CLibBPF", "CLinux", "Linux"], path: "Tests/Support", swiftSettings: settings),
+        .target(
+            name: "Support",
+            dependencies: ["CLibBPF", "CLinux", "Linux"],
+            path: "Tests/Support",
+            swiftSettings: settings
+        ),
         test("LinuxTests", ["CLinux", "Linux"]),
         test("KernelTests", ["BPF", "BPFImages", "CLibBPF", "Flows", "KernelABI", "Linux", "Packets"]),
         test("HostTests", ["Host", "Linux"]),
@@ -123,7 +128,10 @@ let package = Package(
         test("DashboardTests", ["Dashboard", "Linux", "Reports", .product(name: "Logging", package: "swift-log")]),
         test(
             "SensorTests",
-            ["Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor", .product(name: "Logging", package: "swift-log")]
+            [
+                "Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
         test(
             "WeirTests",

@@ -106,7 +106,8 @@ public final class LocalKeeper: Keeper {
             let group: FanoutGroup? =
                 switch request.sharing {
                 case .alone: nil
-                case .first: sharers[request.isRawIP].map { .new(program: $0.sharing.program.descriptor.rawValue) } ?? .new
+                case .first:
+                    sharers[request.isRawIP].map { .new(program: $0.sharing.program.descriptor.rawValue) } ?? .new
                 case .joins(let group): group
                 }
             let filter = request.isFiltered ? samplers[request.isRawIP]?.sampling.filter.descriptor.rawValue : nil
@@ -125,7 +126,9 @@ public final class LocalKeeper: Keeper {
     public func listeners() throws(KeeperError) -> PortSnapshot {
         do throws(NetlinkError) {
             if scanner == nil { scanner = try PortScanner() }
-            guard let snapshot = try scanner?.scan() else { throw .system(SystemError("socket", Errno(rawValue: EBADF))) }
+            guard let snapshot = try scanner?.scan() else {
+                throw .system(SystemError("socket", Errno(rawValue: EBADF)))
+            }
             return snapshot
         } catch {
             scanner = nil

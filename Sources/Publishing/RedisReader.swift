@@ -19,7 +19,8 @@ import Linux
         return reader
     }
 
-    private static func connect(_ address: RedisAddress) throws(RedisReaderError) -> UnsafeMutablePointer<redisContext> {
+    private static func connect(_ address: RedisAddress) throws(RedisReaderError) -> UnsafeMutablePointer<redisContext>
+    {
         let limit = timeval(tv_sec: patience, tv_usec: 0)
         let made: UnsafeMutablePointer<redisContext>?
         switch address.transport {
@@ -70,7 +71,9 @@ import Linux
             throw .failed(unsafe RedisReader.errorText(context))
         }
         defer { unsafe freeReplyObject(object) }
-        guard case .list(let parts) = unsafe Self.answer(object.assumingMemoryBound(to: redisReply.self)) else { return nil }
+        guard case .list(let parts) = unsafe Self.answer(object.assumingMemoryBound(to: redisReply.self)) else {
+            return nil
+        }
         return parts.last ?? nil
     }
 

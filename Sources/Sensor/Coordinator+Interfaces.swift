@@ -33,7 +33,9 @@ extension Coordinator {
         case .state(let link):
             guard watches[link.index] != nil else { return }
             watches[link.index]?.link = link
-            logger.info("interface \(link.name) is \(link.isUp ? link.isRunning ? "up" : "up, without a carrier" : "down")")
+            logger.info(
+                "interface \(link.name) is \(link.isUp ? link.isRunning ? "up" : "up, without a carrier" : "down")"
+            )
         }
     }
 
@@ -108,7 +110,9 @@ extension Coordinator {
         let free = configuration.capture.memory - min(configuration.capture.memory, Int(clamping: shared.ringBytes))
         let share = min(configuration.capture.memory / max(1, planned), free)
         guard let wanted = RingGeometry.sharing(share, rings: workers.count) else {
-            logger.warning("no packets of \(watch.link.name), it is only counted: capture.memory has no room for its rings")
+            logger.warning(
+                "no packets of \(watch.link.name), it is only counted: capture.memory has no room for its rings"
+            )
             return
         }
         let isFiltered = loadSampling(isRawIP: watch.link.isRawIP)

@@ -160,7 +160,9 @@ extension SamplingWorker {
         while goesOn {
             _ = try? poller.wait(milliseconds: -1)
             if poller[wakePlace].isReadable { wake.clear() }
-            for box in commands.withLock({ boxes in defer { boxes.removeAll() }; return boxes }) {
+            for box in commands.withLock({ boxes in
+                defer { boxes.removeAll() }; return boxes
+            }) {
                 switch box.take() {
                 case .open(let ring, let interface, let isFiltered, let counts)?:
                     let place = poller.add(ring.socket.descriptor)

@@ -2,7 +2,6 @@ import Flows
 import Linux
 import Reports
 import Synchronization
-import Synchronization
 
 /// What the sensor's threads share: the latest snapshot for those who ask, and the commands they gave.
 final class SensorState: Sendable {

@@ -69,7 +69,9 @@ struct Verification {
         guard let (before, start) = seen.first, let (after, end) = seen.last, start < end,
             before.epoch == after.epoch, let first = links.around(start, name), let last = links.around(end, name)
         else { return [Check(what: "\(name) counters", held: false, found: "not seen twice in one life of it")] }
-        func checks(_ way: String, _ old: StatusAnswer.Direction, _ new: StatusAnswer.Direction, _ theirs: Counted) -> [Check] {
+        func checks(_ way: String, _ old: StatusAnswer.Direction, _ new: StatusAnswer.Direction, _ theirs: Counted)
+            -> [Check]
+        {
             let packets = new.packets.minus(old.packets)
             let frames = new.frames.flatMap { new in old.frames.map { new.minus($0) } } ?? packets
             let bytes = new.bytes.minus(old.bytes)
@@ -201,7 +203,8 @@ private final class RedisWatch: Sendable {
             let listener = try RedisReader.open(address)
             let reader = try RedisReader.open(address)
             try listener.subscribe(to: configuration.publish.channel)
-            let own = configuration.resourceID.isEmpty ? [] : ["\(configuration.publish.key):\(configuration.resourceID)"]
+            let own =
+                configuration.resourceID.isEmpty ? [] : ["\(configuration.publish.key):\(configuration.resourceID)"]
             while Clock.monotonic.now() < end {
                 guard let message = try listener.nextMessage() else { continue }
                 let time = Clock.monotonic.now()
@@ -243,7 +246,8 @@ private final class RedisWatch: Sendable {
             .init(
                 what: "Redis documents",
                 held: notes.differing == 0 && notes.disconnected == 0 && notes.largest <= Report.sizeLimit,
-                found: "\(count) came, \(notes.differing) differ between key and message, \(notes.disconnected) without "
+                found:
+                    "\(count) came, \(notes.differing) differ between key and message, \(notes.disconnected) without "
                     + "a live connection, the largest has \(formattedCount(UInt64(notes.largest))) bytes"
             ),
             .init(

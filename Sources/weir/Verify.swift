@@ -46,7 +46,9 @@ struct Verify: ParsableCommand {
         } else {
             var table = Table(["", "WHAT", "FOUND"])
             for check in checks {
-                table.add([check.held ? .init("holds", .green) : .init("FAILS", .red), .init(check.what), .init(check.found)])
+                table.add([
+                    check.held ? .init("holds", .green) : .init("FAILS", .red), .init(check.what), .init(check.found),
+                ])
             }
             try Terminal.print(table.description)
         }

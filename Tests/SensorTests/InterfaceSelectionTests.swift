@@ -19,7 +19,10 @@ struct InterfaceSelectionTests {
     }
 
     private static let host = links(
-        link(1, "lo", loopback: true), link(2, "eth0"), link(3, "eth1"), link(4, "eth2", up: false)
+        link(1, "lo", loopback: true),
+        link(2, "eth0"),
+        link(3, "eth1"),
+        link(4, "eth2", up: false)
     )
 
     @Test func theDefaultRoutesByDefault() {
@@ -31,7 +34,9 @@ struct InterfaceSelectionTests {
     @Test func allAreThoseThatAreUpAndNotLoopback() {
         let selection = InterfaceSelection(names: ["all"], links: Self.host, preferred: 3)
         #expect(selection.chosen.map(\.link.name) == ["eth0", "eth1"])
-        #expect(InterfaceSelection(names: ["all", "lo"], links: Self.host, preferred: 3).chosen.first?.link.name == "lo")
+        #expect(
+            InterfaceSelection(names: ["all", "lo"], links: Self.host, preferred: 3).chosen.first?.link.name == "lo"
+        )
     }
 
     @Test func allKeepsOneThatGoesDown() {

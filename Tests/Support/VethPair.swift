@@ -19,7 +19,8 @@ public struct VethPair: Sendable {
         let home = Descriptor(
             owning: try check("open(/proc/thread-self/ns/net)") {
                 unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
-            })
+            }
+        )
         try check("unshare(CLONE_NEWNET)") { unshare(newNetworkNamespace) }
         defer {
             let code = setns(home.rawValue, newNetworkNamespace)
