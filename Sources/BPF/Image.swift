@@ -2,6 +2,7 @@ import BPFImages
 
 /// A compiled object, part of the binary.
 @safe
+// Sendable: the bytes are constants of the binary, never written.
 public struct Image: @unchecked Sendable {
     /// The source's name.
     public let name: StaticString

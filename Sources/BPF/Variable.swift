@@ -6,6 +6,7 @@ import Synchronization
 ///
 /// Single elements of up to 8 bytes are read and written whole; larger ones may be seen half old, half new.
 @safe
+// Sendable: the mapping has one owner, and its words are shared with the kernel whichever thread looks at them.
 public struct Variable<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable {
     /// The map that is the variable's section; may be passed to another process, with `offset` and `count`.
     public let descriptor: Descriptor

@@ -7,6 +7,7 @@ import Synchronization
 /// Frames are read where they lie. No offset that the kernel wrote is trusted: what would leave its block ends that
 /// block. Source: packet_mmap.rst, section "TPACKET_V3".
 @safe
+// Sendable: it cannot be copied, so the one thread that owns it is the only reader of its memory.
 public struct RingBlocks: ~Copyable, @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     private let geometry: RingGeometry

@@ -3,6 +3,7 @@ import Linux
 
 /// A folder of /proc or /sys, listed without making strings of the names.
 @safe
+// Sendable: it cannot be copied, so only the thread that owns it uses the C library's handle.
 struct Directory: ~Copyable, @unchecked Sendable {
     // A DIR may move between threads; that it has one user at a time is what ~Copyable says.
     private let stream: OpaquePointer

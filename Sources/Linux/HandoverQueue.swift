@@ -5,6 +5,7 @@ import Synchronization
 /// It carries what the kernel's fanout gave to the wrong worker (fragments, GRE, errors that quote a flow): a copy of
 /// the headers. Neither side waits, locks or allocates. What finds no slot is counted and gone.
 @safe
+// Sendable: the slots are written before the tail moves (release) and read after it was seen (acquire).
 public final class HandoverQueue<Header: BitwiseCopyable>: @unchecked Sendable {
     private struct Slot {
         var header: Header

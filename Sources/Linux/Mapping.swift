@@ -2,6 +2,7 @@ import Glibc
 
 /// Memory shared with the kernel through a descriptor: unmapped when the value ends.
 @safe
+// Sendable: an address range has no thread; who reads and writes there agrees with the kernel, not with this value.
 public struct Mapping: ~Copyable, @unchecked Sendable {
     /// First byte; valid while this value lives.
     public let base: UnsafeMutableRawPointer

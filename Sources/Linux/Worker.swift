@@ -4,6 +4,7 @@ import Glibc
 /// A thread that this value owns. When the value ends, it waits for the thread to end.
 ///
 /// Signals are blocked in the thread: they are the business of `SignalSource`.
+// Sendable: a thread's handle may be joined by any thread, and only once, since it cannot be copied.
 public struct Worker: ~Copyable, @unchecked Sendable {
     private let thread: pthread_t
 
