@@ -49,6 +49,20 @@ extension Packet {
         if segmentSize > 0 { countSegments() }
     }
 
+    /// Reads on inside the tunnels of a packet just decoded, and becomes the innermost IP packet found whole; without one
+    /// it stays what it was.
+    ///
+    /// Whatever follows a tunnel's header must be a decoded IP packet, so that other traffic on a tunnel's port is not
+    /// taken for one. Of the frame only its lengths and its outermost VLAN stay; what segmentation offload put into it is
+    /// counted anew, as each segment repeats the inner headers too. Inside a first fragment, ``payloadLength`` is the inner
+    /// packet's own, of which the frame holds a part. Takes constant time: at most ``mostTunnels`` tunnels are entered,
+    /// and none behind the first 4,096 bytes.
+    /// - Parameter bytes: the frame that this packet was decoded from
+    @inline(__always)
+    public mutating func decodeInner(_ bytes: RawSpan) {
+        if mayBeTunnel { enterTunnels(bytes) }
+    }
+
     /// Ends the reading at a header of `size` bytes that was not there to be read.
     @inline(never)
     mutating func stop(
@@ -71,7 +85,7 @@ extension Packet {
 
     /// The kernel's own count is not handed to user space; it divides the same way.
     @inline(never)
-    private mutating func countSegments() {
+    mutating func countSegments() {
         let (size, payload) = (UInt32(segmentSize), frameLength - min(frameLength, UInt32(headerLength)))
         segments = max(1, payload / size + (payload % size == 0 ? 0 : 1))
     }
@@ -86,6 +100,12 @@ extension Packet {
             return stop(at: 0, size: 14, end: end, malformed: .malformedLink, truncated: .truncatedLink)
         }
         readNetwork(bytes, type: bytes.be16(at: 12), at: 14, end: end)
+    }
+
+    /// The one copy for all that is not plain Ethernet.
+    @inline(never)
+    mutating func readNetworkElsewhere(_ bytes: RawSpan, type: UInt16, at: Int, end: Int) {
+        readNetwork(bytes, type: type, at: at, end: end)
     }
 
     @inline(__always)
@@ -138,50 +158,8 @@ extension Packet {
         }
         guard bytes.be64(at: at) >> 16 == 0x0001_0800_0604 else { return stop(at: at, .unknownARP) }
         headerLength = UInt16(truncatingIfNeeded: at + 28)
-        arpOperation = bytes.be16(at: at + 6)
+        query = bytes.be16(at: at + 6)
         source = Address(ipv4: bytes.be32(at: at + 14))
         destination = Address(ipv4: bytes.be32(at: at + 24))
-    }
-
-    @inline(never)
-    private mutating func readOtherLink(_ link: LinkType, _ bytes: RawSpan, end: Int) {
-        let size =
-            switch link {
-            case .ethernet: 14
-            case .rawIP: 1
-            case .loopback: 4
-            case .linuxCooked: 16
-            case .linuxCooked2: 20
-            case .unknown: 0
-            }
-        guard bytes.byteCount >= size else {
-            return stop(at: 0, size: size, end: end, malformed: .malformedLink, truncated: .truncatedLink)
-        }
-        switch link {
-        case .ethernet: readEthernet(bytes, end: end)
-        case .rawIP: readRawIP(bytes, at: 0, end: end)
-        case .loopback: readLoopback(bytes, end: end)
-        case .linuxCooked: readNetwork(bytes, type: bytes.be16(at: 14), at: 16, end: end)
-        case .linuxCooked2: readNetwork(bytes, type: bytes.be16(at: 0), at: 20, end: end)
-        case .unknown: outcome = .unknownLinkType
-        }
-    }
-
-    private mutating func readRawIP(_ bytes: RawSpan, at: Int, end: Int) {
-        switch bytes.byte(at: at) >> 4 {
-        case 4: readNetwork(bytes, type: 0x0800, at: at, end: end)
-        case 6: readNetwork(bytes, type: 0x86DD, at: at, end: end)
-        default: stop(at: at, .unknownEtherType)
-        }
-    }
-
-    /// The family's number is the capturing system's: 2 is IPv4 everywhere; 10, 24, 28 and 30 are IPv6 somewhere.
-    private mutating func readLoopback(_ bytes: RawSpan, end: Int) {
-        let value = bytes.be32(at: 0)
-        switch value > 0xFFFF ? value.byteSwapped : value {
-        case 2: readNetwork(bytes, type: 0x0800, at: 4, end: end)
-        case 10, 24, 28, 30: readNetwork(bytes, type: 0x86DD, at: 4, end: end)
-        default: stop(at: 4, .unknownEtherType)
-        }
     }
 }

@@ -21,13 +21,21 @@ extension Packet {
         source = Address(ipv4: bytes.be32(at: at &+ 12))
         destination = Address(ipv4: bytes.be32(at: at &+ 16))
         let position = bytes.be16(at: at &+ 6)
-        if position & 0x3FFF != 0 { fragment = position & 0x1FFF == 0 ? .first : .later }
+        guard position & 0x3FFF == 0 else { return readFragment(bytes, at: at, size: size, end: at &+ total) }
         switch number {
         case 6: readTCP(bytes, at: at &+ size, end: at &+ total)
         case 17: readUDP(bytes, at: at &+ size, end: at &+ total)
         case 1: readICMP(bytes, at: at &+ size, end: at &+ total)
         default: readOtherTransport(bytes, at: at &+ size, end: at &+ total)
         }
+    }
+
+    @inline(never)
+    private mutating func readFragment(_ bytes: RawSpan, at: Int, size: Int, end: Int) {
+        let position = bytes.be16(at: at + 6)
+        fragmentIdentification = UInt32(bytes.be16(at: at + 4))
+        fragmentPosition = position << 3 | position >> 13 & 1
+        readTransport(bytes, at: at + size, end: end, icmp: 1)
     }
 
     /// A frame of more than 65,535 bytes cannot say its length in 16 bits and leaves the field zero ("BIG TCP").

@@ -50,21 +50,20 @@ extension Packet {
                 default: (units + 1) * 8
                 }
             guard size <= end - at else { return stop(at: at, .malformedExtension) }
-            let position = protocolNumber == 44 ? bytes.be16(at: at + 2) : 0
+            if protocolNumber == 44 { readFragment(bytes, at: at) }
             protocolNumber = bytes.byte(at: at)
             at += size
-            guard position >> 3 == 0 else {
-                fragment = .later
-                break
-            }
-            if position & 1 == 1 { fragment = .first }
+            if fragment == .later { break }
         }
-        switch protocolNumber {
-        case 6: readTCP(bytes, at: at, end: end)
-        case 17: readUDP(bytes, at: at, end: end)
-        case 58: readICMP(bytes, at: at, end: end)
-        default: readOtherTransport(bytes, at: at, end: end)
-        }
+        readTransport(bytes, at: at, end: end, icmp: 58)
+    }
+
+    /// A fragment header that says "all of it" (RFC 6946) changes nothing.
+    private mutating func readFragment(_ bytes: RawSpan, at: Int) {
+        let position = bytes.be16(at: at + 2)
+        guard position & 0xFFF9 != 0 else { return }
+        fragmentIdentification = bytes.be32(at: at + 4)
+        fragmentPosition = position & 0xFFF9
     }
 
     /// Hop-by-hop, routing, fragment, authentication, destination options, mobility, HIP, shim6.

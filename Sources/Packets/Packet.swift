@@ -1,4 +1,4 @@
-/// What the headers of one frame say: a plain value of 90 bytes that outlives the frame's bytes.
+/// What the headers of one frame say: a plain value of 96 bytes that outlives the frame's bytes.
 ///
 /// A field that the headers do not give is zero. Lengths follow the wire and the IP header, never the snap length.
 public struct Packet: BitwiseCopyable, Sendable {
@@ -19,41 +19,75 @@ public struct Packet: BitwiseCopyable, Sendable {
     public internal(set) var payloadLength: UInt32 = 0
     /// Packets that this frame was on the wire: 1 without segmentation offload.
     public internal(set) var segments: UInt32 = 1
+    /// What the fragments of one packet have in common, with the addresses and the protocol: 16 bits in IPv4, 32 in IPv6.
+    /// Zero in a packet that is not a fragment, whatever its header says.
+    public internal(set) var fragmentIdentification: UInt32 = 0
+    /// Payload bytes of each segment but the last (the kernel's gso_size); 0 for a frame that is one packet.
+    public internal(set) var segmentSize: UInt16 = 0
     /// Offset of the first byte after the last header read whole: link, tags, IP with extensions, transport.
     public internal(set) var headerLength: UInt16 = 0
     /// The EtherType after all tags; below 1536 an 802.3 length.
     public internal(set) var etherType: UInt16 = 0
-    /// Payload bytes of each segment but the last (the kernel's gso_size); 0 for a frame that is one packet.
-    public internal(set) var segmentSize: UInt16 = 0
     public internal(set) var sourcePort: UInt16 = 0
     public internal(set) var destinationPort: UInt16 = 0
     /// TCP, not scaled.
     public internal(set) var window: UInt16 = 0
-    /// Of echo and the other ICMP queries.
-    public internal(set) var icmpIdentifier: UInt16 = 0
-    /// ARP: 1 request, 2 reply.
-    public internal(set) var arpOperation: UInt16 = 0
+    /// ``icmpIdentifier`` or ``arpOperation``, which never meet.
+    @usableFromInline var query: UInt16 = 0
     private(set) var tag: UInt16 = 0
+    /// As in the IPv6 fragment header: the offset in bytes, and in the lowest bit whether more fragments follow.
+    @usableFromInline var fragmentPosition: UInt16 = 0
+    public internal(set) var family = Family.other
+    public internal(set) var transport = Transport.none
     /// The IP protocol number; of IPv6, what the last extension header read names.
     public internal(set) var protocolNumber: UInt8 = 0
     public internal(set) var flags = TCPFlags()
+    /// Bytes of the transport header with its options, if it was read: TCP 20 to 60, UDP and ICMP 8, SCTP 12.
+    public internal(set) var transportHeaderLength: UInt8 = 0
     /// IPv4 time to live, IPv6 hop limit.
     public internal(set) var timeToLive: UInt8 = 0
     /// Tags in the frame and the one that the card stripped.
     public internal(set) var tagCount: UInt8 = 0
     public internal(set) var icmpType: UInt8 = 0
     public internal(set) var icmpCode: UInt8 = 0
-    public internal(set) var family = Family.other
-    public internal(set) var transport = Transport.none
-    public internal(set) var fragment = Fragment.none
     public internal(set) var outcome = Outcome.decoded
     /// Whether the ports were read; 0 is a port too.
     public internal(set) var hasPorts = false
+    /// What this packet stood directly in, ``Tunnel/none`` unless it was read by ``decodeInner(_:)``.
+    public internal(set) var tunnel = Tunnel.none
+    /// Tunnels around this packet.
+    public internal(set) var tunnelDepth: UInt8 = 0
     @usableFromInline var tagWasStripped = false
 
     /// A packet of which nothing was read.
     @inline(__always)
     public init() {}
+
+    /// Whether this is a part of a larger packet.
+    @inlinable @inline(__always)
+    public var fragment: Fragment { fragmentPosition == 0 ? .none : fragmentPosition < 8 ? .first : .later }
+
+    /// Where in the larger packet this fragment stands: bytes, a multiple of 8.
+    @inlinable @inline(__always)
+    public var fragmentOffset: UInt16 { fragmentPosition & 0xFFF8 }
+
+    /// Whether this is a fragment but not the one that ends the larger packet.
+    @inlinable @inline(__always)
+    public var hasMoreFragments: Bool { fragmentPosition & 1 == 1 }
+
+    /// Bytes of the IP header with its options or extension headers; zero unless the packet was decoded.
+    @inlinable @inline(__always)
+    public var ipHeaderLength: UInt32 {
+        outcome == .decoded ? ipLength &- payloadLength &- UInt32(transportHeaderLength) : 0
+    }
+
+    /// Of echo and the other ICMP queries.
+    @inlinable @inline(__always)
+    public var icmpIdentifier: UInt16 { transport == .icmp ? query : 0 }
+
+    /// ARP: 1 request, 2 reply.
+    @inlinable @inline(__always)
+    public var arpOperation: UInt16 { transport == .none ? query : 0 }
 
     /// The outermost VLAN identifier (0 ... 4095), nil without a tag.
     public var vlan: UInt16? { tagCount == 0 ? nil : tag & 0x0FFF }
@@ -89,6 +123,20 @@ public struct Packet: BitwiseCopyable, Sendable {
             tagCount = 1
             tagWasStripped = true
         }
+    }
+
+    /// An empty packet in the same frame.
+    func successor() -> Packet {
+        var next = Packet()
+        next.frameLength = frameLength
+        next.capturedLength = capturedLength
+        next.segmentSize = segmentSize
+        next.tag = tag
+        next.tagCount = tagCount
+        next.tagWasStripped = tagWasStripped
+        next.tunnel = tunnel
+        next.tunnelDepth = tunnelDepth
+        return next
     }
 
     @inline(__always)

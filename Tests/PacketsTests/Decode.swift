@@ -33,11 +33,17 @@ func violations(of packet: Packet, bytes: Int, wireLength: Int) -> [String] {
     require(packet.capturedLength == bytes, "captured length is the bytes' count")
     require(packet.frameLength == max(bytes, wireLength), "frame length is the wire's")
     require(packet.headerLength <= packet.frameLength, "headers end inside the frame")
-    require(packet.headerLength + UInt16(0) <= 14 + 4 * 4 + 40 + 8 * 2048 + 60, "headers are bounded")
+    require(packet.headerLength <= 4096 + 16 + 14 + 4 * 4 + 40 + 8 * 2048 + 60, "headers are bounded")
     require(
-        UInt64(packet.headerLength) + UInt64(packet.payloadLength) <= UInt64(packet.frameLength),
-        "payload ends inside the frame"
+        packet.tunnelDepth > 0
+            || UInt64(packet.headerLength) + UInt64(packet.payloadLength) <= UInt64(packet.frameLength),
+        "payload ends inside the frame, unless a fragment or a mirror cut it"
     )
+    require(packet.tunnelDepth <= Packet.mostTunnels, "tunnels are bounded")
+    require((packet.tunnel == .none) == (packet.tunnelDepth == 0), "a depth has a tunnel")
+    require(packet.tunnel == .none || packet.outcome == .decoded && packet.family != .other, "an inside is decoded IP")
+    require(packet.fragment != .none || packet.fragmentIdentification == 0, "an identification is a fragment's")
+    require(packet.ipHeaderLength <= packet.ipLength, "an IP header is part of the packet")
     require(packet.capturedPayload.upperBound <= bytes, "captured payload ends inside the bytes")
     require(packet.segments >= 1 && packet.bytes >= UInt64(packet.frameLength), "a frame is at least one packet")
     require(!packet.hasPorts || packet.transport != .none && packet.transport != .icmp, "ports have a transport")

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct PacketTests {
     @Test func isPlainAndSmall() {
-        #expect(MemoryLayout<Packet>.size == 90)
+        #expect(MemoryLayout<Packet>.size == 96)
         #expect(MemoryLayout<Packet>.stride == 96)
         func takesPlainValues<T: BitwiseCopyable>(_: T.Type) {}
         takesPlainValues(Packet.self)
@@ -429,6 +429,6 @@ import Testing
         #expect(LinkType(number: 113) == .linuxCooked)
         #expect(LinkType(number: 276) == .linuxCooked2)
         #expect(LinkType(number: 0) == .loopback)
-        #expect(LinkType(number: 105) == .unknown)
+        #expect(LinkType(number: 147) == .unknown)
     }
 }

@@ -22,15 +22,15 @@ public struct PacketBuilder: Sendable {
     }
 
     /// What the bytes built so far (the inside) are called by the header around them.
-    private struct Inside {
+    struct Inside {
         var bytes: [UInt8] = []
         var etherType: UInt16 = 0x88B5  // local experimental (IEEE 802)
         var ipProtocol: UInt8 = 59  // no next header
     }
 
-    private typealias Layer = @Sendable (_ inside: Inside, _ pseudo: PseudoHeader?) -> Inside
+    typealias Layer = @Sendable (_ inside: Inside, _ pseudo: PseudoHeader?) -> Inside
 
-    fileprivate struct PseudoHeader: Sendable {
+    struct PseudoHeader: Sendable {
         var source: [UInt8]
         var destination: [UInt8]
     }
@@ -52,7 +52,7 @@ public struct PacketBuilder: Sendable {
     /// The frame, cut to its first `count` bytes as a snap length does.
     public func bytes(snap count: Int) -> [UInt8] { Array(bytes.prefix(count)) }
 
-    private func adding(_ layer: @escaping Layer) -> PacketBuilder {
+    func adding(_ layer: @escaping Layer) -> PacketBuilder {
         var next = self
         next.layers.append((layer, pseudo))
         return next
@@ -76,7 +76,8 @@ extension PacketBuilder {
         type: UInt16? = nil
     ) -> PacketBuilder {
         adding { inside, _ in
-            Inside(bytes: destination + source + be16(type ?? inside.etherType) + inside.bytes)
+            let header = destination + source + be16(type ?? inside.etherType)
+            return Inside(bytes: header + inside.bytes, etherType: 0x6558)  // transparent Ethernet bridging
         }
     }
 
@@ -217,10 +218,23 @@ extension PacketBuilder {
         }
     }
 
-    /// GRE without options (RFC 2784). `type` names the inner packet's EtherType; nil computes it.
-    public func gre(type: UInt16? = nil) -> PacketBuilder {
+    /// GRE version 0 (RFC 2784, 2890): a field is there if it is given; the checksum is not computed. `type` names the
+    /// inner packet's EtherType, `flags` may lie; nil computes them.
+    public func gre(
+        checksum: UInt16? = nil,
+        key: UInt32? = nil,
+        sequence: UInt32? = nil,
+        flags: UInt16? = nil,
+        type: UInt16? = nil
+    ) -> PacketBuilder {
         adding { inside, _ in
-            Inside(bytes: be16(0) + be16(type ?? inside.etherType) + inside.bytes, ipProtocol: 47)
+            let present: UInt16 =
+                (checksum == nil ? 0 : 0x8000) | (key == nil ? 0 : 0x2000) | (sequence == nil ? 0 : 0x1000)
+            var header = be16(flags ?? present) + be16(type ?? inside.etherType)
+            if let checksum { header += be16(checksum) + be16(0) }
+            if let key { header += be32(key) }
+            if let sequence { header += be32(sequence) }
+            return Inside(bytes: header + inside.bytes, ipProtocol: 47)
         }
     }
 }
@@ -326,9 +340,9 @@ extension PacketBuilder {
 
 // MARK: - Bytes and sums
 
-private func be16(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
+func be16(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
 
-private func be32(_ value: UInt32) -> [UInt8] { be16(UInt16(value >> 16)) + be16(UInt16(value & 0xFFFF)) }
+func be32(_ value: UInt32) -> [UInt8] { be16(UInt16(value >> 16)) + be16(UInt16(value & 0xFFFF)) }
 
 private func ipv4Bytes(_ text: String) -> [UInt8] {
     var address = in_addr()
