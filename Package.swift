@@ -140,6 +140,7 @@ let package = Package(
 
         // One executable for each thing measured.
         .target(name: "Measuring", dependencies: ["Support"], path: "bench/Measuring", swiftSettings: settings),
+        bench("Entropy", ["Flows"]),
         bench("Idle", ["Linux", "Measuring"], exclude: ["psutil_loop.py"]),
         bench("Kernel", ["BPF", "KernelABI", "Linux"]),
         bench("Load", ["BPF", "Capture", "CLibBPF", "CLinux", "Flows", "KernelABI", "Linux", "Measuring", "Packets"]),
