@@ -158,9 +158,7 @@ public struct EntropyMeter: ~Copyable {
     @inline(never)
     private static func calculatedTerm(_ count: Int) -> UInt64 {
         guard count > 1 else { return 0 }
-        let product = UInt64(count).multipliedFullWidth(by: binaryLogarithm(UInt64(count)))
-        // From steps of 2^-52 to steps of 2^-43.
-        return product.high << 55 | product.low >> 9
+        return UInt64((Double(count) * binaryLogarithm(Double(count)) * Double(scale)).rounded())
     }
 
     /// The mean of the estimate over this many random bytes, bits per byte.
