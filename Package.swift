@@ -55,6 +55,7 @@ let package = Package(
         .systemLibrary(name: "CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev"])]),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinux"),
         .plugin(name: "CompileBPF", capability: .buildTool(), path: "Sources/CompileBPF"),
         .target(name: "BPFImages", plugins: ["CompileBPF"]),
@@ -67,7 +68,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "Host", dependencies: ["Linux"], swiftSettings: settings),
-        .target(name: "Capture", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
+        .target(name: "Capture", dependencies: ["CLinux", "CZlib", "Linux"], swiftSettings: settings),
         .target(name: "Keeper", dependencies: ["KernelABI", "Linux", "BPF", "Host"], swiftSettings: settings),
 
         // Value Swift: no root, no kernel.
@@ -113,7 +114,7 @@ let package = Package(
         // Tests mirror Sources; those that need root say so when they skip.
         .target(
             name: "Support",
-            dependencies: ["CLibBPF", "CLinux", "Linux"],
+            dependencies: ["CLibBPF", "CLinux", "CZlib", "Linux"],
             path: "Tests/Support",
             swiftSettings: settings
         ),

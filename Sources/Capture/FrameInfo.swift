@@ -4,6 +4,8 @@ public struct FrameInfo: BitwiseCopyable, Equatable, Sendable {
     public var time: Int64
     /// Bytes the frame had, captured or not; without FCS and without a stripped tag.
     public var wireLength: UInt32
+    /// Tells the interfaces of one capture apart, from 0; always 0 from a ring, which has one interface.
+    public var interface: UInt32
     /// The VLAN tag that the card or the kernel took out of the frame: outside every tag still in its bytes.
     public var tag: VLANTag?
     /// What the first captured byte belongs to.
@@ -17,6 +19,7 @@ public struct FrameInfo: BitwiseCopyable, Equatable, Sendable {
     public init(
         time: Int64,
         wireLength: UInt32,
+        interface: UInt32 = 0,
         link: LinkType = .ethernet,
         direction: Direction = .unknown,
         tag: VLANTag? = nil,
@@ -25,6 +28,7 @@ public struct FrameInfo: BitwiseCopyable, Equatable, Sendable {
     ) {
         self.time = time
         self.wireLength = wireLength
+        self.interface = interface
         self.link = link
         self.direction = direction
         self.tag = tag

@@ -1,0 +1,2 @@
+/* zlib, for capture files that are gzip-compressed. */
+#include <zlib.h>

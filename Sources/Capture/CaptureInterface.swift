@@ -1,0 +1,120 @@
+/// What a capture says of the interface that a frame was seen on, ready for use on every frame.
+struct CaptureInterface: BitwiseCopyable {
+    let number: UInt32
+    let link: LinkType
+    /// Bytes of a frame that were kept at most; 0 for all.
+    let snapLength: UInt32
+    /// Bytes of the frame check sequence at the end of each frame.
+    let checkLength: UInt32
+    private let resolution: Resolution
+    /// What is added to each time, in nanoseconds.
+    private let offset: Int64
+    /// Nanoseconds in one unit of time; 0 when it is not a whole number of them.
+    private let tick: UInt64
+
+    init(
+        number: UInt32,
+        link: LinkType,
+        snapLength: UInt32 = 0,
+        checkLength: UInt32 = 0,
+        resolution: Resolution = .decimal(6),
+        offset: Int64 = 0
+    ) {
+        self.number = number
+        self.link = link
+        self.snapLength = snapLength
+        self.checkLength = checkLength
+        self.resolution = resolution
+        self.offset = offset
+        if case .decimal(let digits) = resolution, digits <= 9 {
+            tick = Self.powerOfTen(9 - digits) ?? 0
+        } else {
+            tick = 0
+        }
+    }
+
+    /// Units of time in one second: a power of ten or of two.
+    enum Resolution: BitwiseCopyable, Equatable {
+        case decimal(UInt8)
+        case binary(UInt8)
+
+        /// Source: draft-ietf-opsawg-pcapng, option if_tsresol.
+        init(option: UInt8) {
+            self = option & 0x80 == 0 ? .decimal(option) : .binary(option & 0x7f)
+        }
+    }
+
+    /// The time of a frame in nanoseconds since 1970; the nearest that fits when it does not.
+    @inline(__always)
+    func time(_ ticks: UInt64) -> Int64 {
+        let (nanoseconds, overflow) = ticks.multipliedReportingOverflow(by: tick)
+        let (time, far) = Int64(truncatingIfNeeded: nanoseconds).addingReportingOverflow(offset)
+        if !overflow && tick != 0 && nanoseconds <= UInt64(Int64.max) && !far { return time }
+        return unusualTime(ticks)
+    }
+
+    @inline(never)
+    private func unusualTime(_ ticks: UInt64) -> Int64 {
+        let nanoseconds: UInt64
+        switch resolution {
+        case .decimal(let digits) where digits <= 9:
+            let (product, overflow) = ticks.multipliedReportingOverflow(by: tick)
+            nanoseconds = overflow ? .max : product
+        case .decimal(let digits):
+            nanoseconds = Self.powerOfTen(digits - 9).map { ticks / $0 } ?? 0
+        case .binary(let digits):
+            let (high, low) = ticks.multipliedFullWidth(by: 1_000_000_000)
+            let product = UInt128(high) << 64 | UInt128(low)
+            nanoseconds = UInt64(clamping: product >> UInt128(digits))
+        }
+        let (time, overflow) = Int64(clamping: nanoseconds).addingReportingOverflow(offset)
+        if !overflow { return time }
+        return offset < 0 ? .min : .max
+    }
+
+    /// The nearest that fits.
+    static func nanoseconds(seconds: Int64) -> Int64 {
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if !overflow { return product }
+        return seconds < 0 ? .min : .max
+    }
+
+    /// nil when it does not fit.
+    private static func powerOfTen(_ exponent: UInt8) -> UInt64? {
+        if exponent > 19 { return nil }
+        return (0..<exponent).reduce(1) { power, _ in power * 10 }
+    }
+}
+
+/// Gives interfaces their numbers: the same number to what has the same name, link type, and place among its namesakes of
+/// one section, in whatever section or file it is found.
+///
+/// Rotated captures of one interface thus stay one interface, and different ones are told apart as far as files tell.
+final class InterfaceNumbers {
+    /// Interfaces that get a number.
+    static let limit = 65_536
+
+    struct Kind: Hashable {
+        /// A hash of the name; 0 for none.
+        var name: UInt64 = 0
+        let link: UInt16
+    }
+
+    private struct Key: Hashable {
+        let kind: Kind
+        let place: Int
+    }
+
+    private var numbers: [Key: UInt32] = [:]
+
+    /// - Parameter place: how many of this kind stood before it in its section.
+    /// - Returns: nil when there are too many.
+    func number(_ kind: Kind, place: Int) -> UInt32? {
+        let key = Key(kind: kind, place: place)
+        if let known = numbers[key] { return known }
+        guard numbers.count < Self.limit else { return nil }
+        let number = UInt32(numbers.count)
+        numbers[key] = number
+        return number
+    }
+}
