@@ -8,7 +8,7 @@ extension Packet {
     /// What a tunnel's header says of its inside: how to read it, and where it stands.
     private struct Inside {
         var tunnel: Tunnel
-        /// An EtherType, where 0x6558 is an Ethernet frame.
+        /// An EtherType, where 0x6558 is an Ethernet frame and 0x8200 one of 802.11, as in GRE.
         var type: UInt16
         var at: Int
         var end: Int
@@ -28,7 +28,7 @@ extension Packet {
     @inline(__always)
     private func isTunnelPort(_ port: UInt16) -> Bool {
         switch port {
-        case 2152, 3544, 4754, 4789, 6081, 8472: true
+        case 2152, 3544, 4754, 4789, 4790, 6081, 8472: true
         default: false
         }
     }
@@ -48,13 +48,13 @@ extension Packet {
         var packet = successor()
         packet.tunnel = inside.tunnel
         packet.tunnelDepth += 1
-        if inside.type != 0x6558 {
-            packet.readNetworkElsewhere(bytes, type: inside.type, at: inside.at, end: inside.end)
-        } else if inside.at + 14 <= bytes.byteCount {
-            let type = bytes.be16(at: inside.at + 12)
-            packet.readNetworkElsewhere(bytes, type: type, at: inside.at + 14, end: inside.end)
-        } else {
-            packet.stop(at: inside.at, .malformedLink)
+        let (at, end) = (inside.at, inside.end)
+        switch inside.type {
+        case 0x6558 where at + 14 <= bytes.byteCount:
+            packet.readNetworkElsewhere(bytes, type: bytes.be16(at: at + 12), at: at + 14, end: end)
+        case 0x8200 where at + 2 <= bytes.byteCount: packet.readWireless(bytes, at: at, end: end, isPadded: false)
+        case 0x6558, 0x8200: packet.stop(at: at, .malformedLink)
+        default: packet.readNetworkElsewhere(bytes, type: inside.type, at: at, end: end)
         }
         if packet.segmentSize > 0 { packet.countSegments() }
         return packet
@@ -97,7 +97,7 @@ extension Packet {
         switch destinationPort {
         case 2152: insideOfGTP(bytes, at: at, end: end)
         case 4754: insideOfGRE(bytes, at: at, end: end)
-        case 4789, 8472: insideOfVXLAN(bytes, at: at, end: end)
+        case 4789, 4790, 8472: insideOfVXLAN(bytes, at: at, end: end)
         case 6081: insideOfGeneve(bytes, at: at, end: end)
         default: sourcePort == 3544 || destinationPort == 3544 ? insideOfTeredo(bytes, at: at, end: end) : nil
         }
@@ -156,6 +156,8 @@ extension Packet {
         switch type {
         case 0x0800, 0x86DD, 0x6558, 0x8847, 0x8848:
             return Inside(tunnel: .gre, type: type, at: next, end: end)
+        case 0x8200...0x82FF:  // Aruba's access points
+            return Inside(tunnel: .gre, type: 0x8200, at: next, end: end)
         case 0x883E:  // WCCP, version 2 with a redirect header of 4 bytes
             guard next < bytes.byteCount else { return nil }
             let isVersion2 = bytes.byte(at: next) >> 4 != 4
@@ -205,12 +207,20 @@ extension Packet {
 
 /// A port alone proves nothing, so every bit of these headers that has to have one value is compared.
 extension Packet {
-    /// With the flags of group policies (draft-smith-vxlan-group-policy), whose identifier stands in reserved bits.
+    /// Also with group policies (draft-smith-vxlan-group-policy) and with a number for what is inside
+    /// (draft-ietf-nvo3-vxlan-gpe), which both stand in bits that were reserved.
     private func insideOfVXLAN(_ bytes: RawSpan, at: Int, end: Int) -> Inside? {
         guard at + 8 <= bytes.byteCount, bytes.byte(at: at + 7) == 0 else { return nil }
         let flags = bytes.be32(at: at)
-        guard flags == 0x0800_0000 || flags & 0xFFB7_0000 == 0x8800_0000 else { return nil }
-        return Inside(tunnel: .vxlan, type: 0x6558, at: at + 8, end: end)
+        let type: UInt16? =
+            switch flags {
+            case 0x0800_0000, 0x0C00_0003: 0x6558
+            case 0x0C00_0001: 0x0800
+            case 0x0C00_0002: 0x86DD
+            default: flags & 0xFFB7_0000 == 0x8800_0000 ? 0x6558 : nil
+            }
+        guard let type else { return nil }
+        return Inside(tunnel: .vxlan, type: type, at: at + 8, end: end)
     }
 
     private func insideOfGeneve(_ bytes: RawSpan, at: Int, end: Int) -> Inside? {

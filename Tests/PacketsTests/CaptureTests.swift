@@ -15,17 +15,23 @@ struct CaptureTests {
                 let packet = decode(bytes, link: LinkType(number: link), wireLength: wireLength)
                 whole.count(packet.outcome)
                 frames += 1
-                let broken = violations(of: packet, bytes: bytes.count, wireLength: wireLength)
+                var inner = packet
+                inner.decodeInner(unsafe bytes.span.bytes)
+                let broken =
+                    violations(of: packet, bytes: bytes.count, wireLength: wireLength)
+                    + violations(of: inner, bytes: bytes.count, wireLength: wireLength)
                 #expect(broken == [], "\(file)")
+                #expect(inner.tunnelDepth > 0 || "\(inner)" == "\(packet)", "\(file)")
             }
         }
         #expect(whole.total == frames)
         #expect(whole.decoded > 0)
     }
 
-    @Test(arguments: ["malformed", "linktype"])
+    @Test(arguments: ["malformed", "linktype", "tunnel"])
     func everyFrameCutAtEverySeventhByte(category: String) throws {
         var (cuts, whole, frames) = (DecodeCounters(), DecodeCounters(), UInt64(0))
+        var insides = 0
         for file in try Captures.files(in: category) {
             try Captures.forEachFrame(of: file) { bytes, wireLength, link in
                 for count in stride(from: 0, to: bytes.count, by: 7) {
@@ -35,9 +41,15 @@ struct CaptureTests {
                     cuts.count(snapped.outcome)
                     whole.count(short.outcome)
                     frames += 1
+                    var (snappedInner, shortInner) = (snapped, short)
+                    snappedInner.decodeInner(unsafe part.span.bytes)
+                    shortInner.decodeInner(unsafe part.span.bytes)
+                    insides += snappedInner.tunnelDepth > 0 ? 1 : 0
                     let broken =
                         violations(of: snapped, bytes: count, wireLength: wireLength)
                         + violations(of: short, bytes: count, wireLength: count)
+                        + violations(of: snappedInner, bytes: count, wireLength: wireLength)
+                        + violations(of: shortInner, bytes: count, wireLength: count)
                     if !broken.isEmpty { Issue.record("\(file): \(broken)") }
                 }
             }
@@ -46,6 +58,7 @@ struct CaptureTests {
         #expect(whole.total == frames)
         #expect(whole.truncated == 0)
         #expect(cuts.truncated > 0)
+        #expect(insides > 0)
         #expect(whole.malformed > 0)
     }
 
@@ -71,20 +84,5 @@ struct CaptureTests {
         }
         #expect(compared > 100)
         print("compared the flows of \(compared) captures")
-    }
-}
-
-private struct FiveTuple: Hashable {
-    let family: Family
-    let low: Address
-    let high: Address
-    let lowPort: UInt16
-    let highPort: UInt16
-
-    init(_ packet: Packet) {
-        let ends = [(packet.source, packet.sourcePort), (packet.destination, packet.destinationPort)].sorted(by: <)
-        family = packet.family
-        (low, lowPort) = ends[0]
-        (high, highPort) = ends[1]
     }
 }

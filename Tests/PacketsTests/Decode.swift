@@ -53,3 +53,21 @@ func violations(of packet: Packet, bytes: Int, wireLength: Int) -> [String] {
     require(!packet.outcome.isTruncated || bytes < wireLength, "only a cut frame is truncated")
     return found
 }
+
+/// Both directions of a flow.
+struct FiveTuple: Hashable {
+    let family: Family
+    let transport: Transport
+    let low: Address
+    let high: Address
+    let lowPort: UInt16
+    let highPort: UInt16
+
+    init(_ packet: Packet) {
+        let ends = [(packet.source, packet.sourcePort), (packet.destination, packet.destinationPort)].sorted(by: <)
+        family = packet.family
+        transport = packet.transport
+        (low, lowPort) = ends[0]
+        (high, highPort) = ends[1]
+    }
+}

@@ -256,6 +256,55 @@ import Testing
         #expect(decode(frame.ipv4(dontFragment: true).udp()).fragment == .none)
     }
 
+    /// What puts fragments together, and nothing of it where there is nothing to put together.
+    @Test func fragmentsSayWhereTheyBelong() {
+        let bits: [(more: Bool, units: UInt16, fragment: Fragment)] = [
+            (true, 0, .first), (true, 1, .later), (true, 0x1FFF, .later), (false, 0x1FFF, .later), (false, 0, .none),
+        ]
+        for (more, units, fragment) in bits {
+            let ipv4 = frame.ipv4(identification: 0xBEEF, moreFragments: more, fragmentOffset: units, protocol: 17)
+            let ipv6 = frame.ipv6().ipv6Fragment(
+                offset: units,
+                moreFragments: more,
+                identification: 0xDEAD_BEEF,
+                nextHeader: 17
+            )
+            let datagram = PacketBuilder().udp(length: 16).payload(count: 8).bytes
+            for (built, identification) in [(ipv4, UInt32(0xBEEF)), (ipv6, 0xDEAD_BEEF)] {
+                let packet = decode(built.payload(datagram))
+                #expect(packet.outcome == .decoded)
+                #expect(packet.fragment == fragment)
+                #expect(packet.fragmentIdentification == (fragment == .none ? 0 : identification))
+                #expect(packet.fragmentOffset == units * 8)
+                #expect(packet.hasMoreFragments == more)
+            }
+        }
+        let plain = decode(frame.ipv4(identification: 7, dontFragment: true).udp())
+        #expect(plain.fragmentIdentification == 0)
+        #expect(!plain.hasMoreFragments)
+    }
+
+    @Test(arguments: [
+        (frame.ipv4().tcp(), 20, 20), (frame.ipv4(options: [1, 1, 1, 1]).tcp(options: [1, 1, 1, 1, 1]), 24, 28),
+        (frame.ipv4(options: [UInt8](repeating: 1, count: 40)).tcp(options: [UInt8](repeating: 1, count: 40)), 60, 60),
+        (frame.ipv4().udp().payload(count: 9), 20, 8), (frame.ipv4().icmp().payload(count: 9), 20, 8),
+        (frame.ipv4().sctp().payload(count: 9), 20, 12), (frame.ipv4().gre().ipv4().udp(), 20, 0),
+        (frame.ipv6().udp(), 40, 8), (frame.ipv6().ipv6Extension(0).authentication().tcp(), 40 + 8 + 24, 20),
+        (frame.ipv6().ipv6Fragment(moreFragments: true).icmpv6(), 48, 8),
+        (frame.ipv6().ipv6Fragment(offset: 5, nextHeader: 6).payload(count: 60), 48, 0),
+        (frame.ipv4(fragmentOffset: 5, protocol: 6).payload(count: 60), 20, 0),
+        (frame.ipv4().udp(length: 7), 0, 0), (frame.ipv6().ipv6Extension(60, units: 9).udp(), 0, 0),
+        (frame.arp(), 0, 0),
+    ])
+    func headerLengths(of built: PacketBuilder, ip: UInt32, transport: UInt8) {
+        let packet = decode(built)
+        #expect(packet.ipHeaderLength == ip)
+        #expect(packet.transportHeaderLength == transport)
+        let padded = decode(built.bytes + [0, 0, 0])
+        #expect(padded.ipHeaderLength == ip)
+        #expect(padded.transportHeaderLength == transport)
+    }
+
     @Test func fragmentsOfIPv6() {
         let first = decode(frame.ipv6().ipv6Fragment(moreFragments: true).udp(to: 53, length: 3000).payload(count: 8))
         #expect(first.outcome == .decoded)

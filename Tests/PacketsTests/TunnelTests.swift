@@ -90,6 +90,7 @@ private let content6 = Content(decode(inner6(PacketBuilder()).bytes, link: .rawI
         Case("GRE with a key", .gre, outer.gre(key: 2)),
         Case("Ethernet in GRE", .gre, outer.gre(key: 7).ethernet().vlan(9)),
         Case("MPLS in GRE", .mpls, outer.gre().mpls(4, 5)),
+        Case("802.11 in GRE", .gre, outer.gre(type: 0x8200).wireless(kind: 0x88).snap()),
         Case("GRE in UDP", .gre, outer.udp(to: 4754).gre(key: 1)),
         Case("PPTP", .gre, outer.pptp(sequence: 1, acknowledgement: 2).ppp(hasAddress: true)),
         Case("PPTP, bare", .gre, outer.pptp().ppp(isCompressed: true)),
@@ -106,6 +107,7 @@ private let content6 = Content(decode(inner6(PacketBuilder()).bytes, link: .rawI
         Case("VXLAN", .vxlan, outer.udp(to: 4789).vxlan().ethernet()),
         Case("VXLAN on the old port", .vxlan, frame.ipv6().udp(to: 8472).vxlan().ethernet().vlan(4)),
         Case("VXLAN with a group policy", .vxlan, outer.udp(to: 4789).vxlan(flags: 0x8848_1234).ethernet()),
+        Case("VXLAN that names its inside", .vxlan, outer.udp(to: 4790).vxlan(flags: 0x0C00_0003).ethernet()),
         Case("Geneve", .geneve, outer.udp(to: 6081).geneve(options: [UInt8](repeating: 1, count: 252)).ethernet()),
         Case("IP in Geneve", .geneve, outer.udp(to: 6081).geneve()),
         Case("GTP-U", .gtpu, outer.udp(from: 2152, to: 2152).gtp()),
@@ -230,7 +232,7 @@ private let content6 = Content(decode(inner6(PacketBuilder()).bytes, link: .rawI
         inner(outer.gre(flags: 0x4000)),
         inner(outer.gre(flags: 0x0800)),
         inner(outer.gre(flags: 0x0002)),
-        inner(outer.gre(type: 0x8200)),
+        inner(outer.gre(type: 0x8300)),
         inner(outer.pptp(length: 2000).ppp()),
         inner(mirror.erspan2(version: 2).ethernet()),
         inner(mirror.erspan3(kind: 2).ethernet()),
@@ -317,6 +319,13 @@ private let content6 = Content(decode(inner6(PacketBuilder()).bytes, link: .rawI
         let packet = decodeInner(built, segmentSize: 1000)
         #expect(packet.segments == 3)
         #expect(packet.bytes == 3 * (14 + 20 + 8 + 8 + 14 + 20 + 20) + 3000)
+    }
+
+    @Test func insideNamedByNumber() {
+        let around = Self.outer.udp(to: 4790)
+        #expect(Content(decodeInner(inner(around.vxlan(flags: 0x0C00_0001)))) == content)
+        #expect(Content(decodeInner(inner6(around.vxlan(flags: 0x0C00_0002)))) == content6)
+        #expect(decodeInner(inner(around.vxlan(flags: 0x0C00_0004))).tunnel == .none)
     }
 
     @Test func vlanIsTheOutermost() {

@@ -4,7 +4,7 @@ import Packets
 
 /// The first bytes of an input say how the rest is to be taken.
 private struct Choice {
-    static let size = 5
+    static let size = 6
 
     let link: LinkType
     let missing: Int
@@ -12,10 +12,10 @@ private struct Choice {
     let segmentSize: UInt16
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
-        link = LinkType(rawValue: unsafe bytes[0] & 0x07) ?? .unknown
-        tag = unsafe bytes[0] & 0x08 != 0 ? UInt16(bytes[1]) : nil
-        missing = unsafe bytes[0] & 0x10 != 0 ? Int(bytes[1]) << 8 | Int(bytes[2]) : 0
-        segmentSize = unsafe bytes[0] & 0x20 != 0 ? UInt16(bytes[3]) << 8 | UInt16(bytes[4]) : 0
+        link = LinkType.allCases[unsafe Int(bytes[0]) % LinkType.allCases.count]
+        tag = unsafe bytes[1] & 0x08 != 0 ? UInt16(bytes[2]) : nil
+        missing = unsafe bytes[1] & 0x10 != 0 ? Int(bytes[2]) << 8 | Int(bytes[3]) : 0
+        segmentSize = unsafe bytes[1] & 0x20 != 0 ? UInt16(bytes[4]) << 8 | UInt16(bytes[5]) : 0
     }
 }
 
@@ -33,13 +33,30 @@ private func check(_ input: UnsafeBufferPointer<UInt8>) {
         segmentSize: choice.segmentSize
     )
 
-    precondition(Int(packet.frameLength) == wireLength && Int(packet.capturedLength) == frame.count)
+    precondition(packet.tunnel == .none && packet.tunnelDepth == 0)
     precondition(Int(packet.headerLength) + Int(packet.payloadLength) <= wireLength)
-    precondition(packet.capturedPayload.upperBound <= frame.count)
-    precondition(packet.segments >= 1 && packet.bytes >= UInt64(wireLength))
     precondition(!packet.outcome.isTruncated || choice.missing > 0)
+    check(packet, captured: frame.count, wireLength: wireLength)
+
+    var inner = packet
+    inner.decodeInner(bytes)
+    precondition(inner.tunnelDepth <= Packet.mostTunnels)
+    precondition((inner.tunnel == .none) == (inner.tunnelDepth == 0))
+    precondition(inner.tunnel == .none || inner.outcome == .decoded && inner.family != .other)
+    precondition(inner.tunnel == .none || inner.headerLength > packet.headerLength)
+    precondition(inner.tagCount >= packet.tagCount && inner.segmentSize == packet.segmentSize)
+    check(inner, captured: frame.count, wireLength: wireLength)
+}
+
+/// What holds of a packet and of one in a tunnel.
+private func check(_ packet: Packet, captured: Int, wireLength: Int) {
+    precondition(Int(packet.frameLength) == wireLength && Int(packet.capturedLength) == captured)
+    precondition(packet.capturedPayload.upperBound <= captured)
+    precondition(packet.segments >= 1 && packet.bytes >= UInt64(wireLength))
     precondition(packet.transport == .none || packet.family != .other)
     precondition(packet.flags.isEmpty || packet.hasPorts && packet.transport == .tcp)
+    precondition(packet.ipHeaderLength <= packet.ipLength)
+    precondition(packet.fragment != .none || packet.fragmentIdentification == 0)
 
     var decoded = DecodeCounters()
     decoded.count(packet.outcome)
