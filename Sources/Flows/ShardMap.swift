@@ -32,7 +32,7 @@ public struct ShardMap: Sendable {
     /// A keyed hash of both directions of a flow: each end by itself, their sum, then what both share. An end is folded
     /// twice, so that no address can be chosen to undo a port.
     @inlinable @inline(__always)
-    func hash(of packet: Packet) -> UInt64 {
+    public func hash(of packet: Packet) -> UInt64 {
         let ends =
             hash(of: packet.source, packet.sourcePort) &+ hash(of: packet.destination, packet.destinationPort)
         let shared = UInt64(packet.protocolNumber) << 8 | UInt64(packet.family.rawValue)

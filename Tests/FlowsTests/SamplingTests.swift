@@ -1,19 +1,7 @@
 import Flows
 import KernelABI
+import Support
 import Testing
-
-/// SplitMix64: the same numbers everywhere from one seed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
-}
 
 @Suite struct SamplingTests {
     @Test func classesAreTheKernels() {
@@ -44,7 +32,7 @@ struct SeededGenerator: RandomNumberGenerator {
     /// estimates is the truth.
     @Test(arguments: [8, 64] as [UInt64])
     func errorIsHonest(oneIn: UInt64) throws {
-        var random = SeededGenerator(state: 42 + oneIn)
+        var random = SeededGenerator(seed: 42 + oneIn)
         let sizes: [Double] = (0..<4_000).map { _ in [64, 64, 64, 594, 1518][Int.random(in: 0..<5, using: &random)] }
         let truth = sizes.reduce(0, +)
         var (inside, sum) = (0, 0.0)

@@ -8,7 +8,7 @@ import Testing
     private let map = ShardMap(seed: 1, workers: 3)
 
     @Test func bothDirectionsShareAShard() {
-        var random = SeededGenerator(state: 7)
+        var random = SeededGenerator(seed: 7)
         for _ in 0..<500 {
             let (a, b) = ("10.0.0.\(UInt8.random(in: 0...3, using: &random))", "10.0.0.1")
             let (p, q) = (UInt16.random(in: 0...9, using: &random), UInt16.random(in: 0...9, using: &random))

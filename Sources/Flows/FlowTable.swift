@@ -1,0 +1,512 @@
+import Glibc
+import KernelABI
+public import Packets
+
+/// The flows of one shard, in memory that is taken once.
+///
+/// Open addressing over a seeded hash finds a flow; a timing wheel finds those that ended in silence; when the table is
+/// full, flows of one packet make room first, then those that nobody answered, then the quietest of the first others.
+/// A flow's packets should come in the order of time; those that do not break no figure (``FlowFeatures``).
+@safe
+public struct FlowTable: ~Copyable {
+    /// What a table has done since it was made.
+    public struct Counters: Equatable, Sendable {
+        public var started: UInt64 = 0
+        /// Ended, for whatever reason; interim records are none.
+        public var ended: UInt64 = 0
+        /// Of these, flows that made room for others; and how many of them were more than one packet.
+        public var evicted: UInt64 = 0
+        public var evictedEstablished: UInt64 = 0
+
+        public init() {}
+
+        public static func += (left: inout Counters, right: Counters) {
+            left.started &+= right.started
+            left.ended &+= right.ended
+            left.evicted &+= right.evicted
+            left.evictedEstablished &+= right.evictedEstablished
+        }
+    }
+
+    /// Flows at most.
+    public let capacity: Int
+    /// Flows now.
+    public private(set) var count = 0
+    public private(set) var counters = Counters()
+
+    private let profile: FlowProfile
+    private let idle: Int64
+    private let active: Int64
+    private let close: Int64
+    private let interim: Int64
+    private let seed: (UInt64, UInt64)
+    /// What the packets of each class stand for, in the order of ``SamplingClass``; nil while every packet is kept.
+    var weights: [4 of Double]?
+    private let scope: EntropyScope
+    private var histograms: HistogramPool
+    /// The entry that the last packet was counted to; 0: none.
+    private var latest: UInt32 = 0
+
+    private let entries: UnsafeMutablePointer<Entry>
+    /// Upper half: the flow's hash; lower: its entry's number. 0: free.
+    private let index: UnsafeMutablePointer<UInt64>
+    private let mask: Int
+    /// Entries from here on were never used: their memory was never touched.
+    private var fresh: UInt32 = 1
+    private var free: UInt32 = 0
+    private var wheel = Wheel()
+    private var ranks = [3 of List](repeating: List(List.rank))
+    /// Ended, and not taken yet.
+    private var done = List(List.wheel)
+
+    /// Memory of one flow: its entry and two to four places in the index.
+    public static var bytesPerFlow: Int { MemoryLayout<Entry>.stride + 3 * MemoryLayout<UInt64>.stride }
+
+    /// Flows of a shard whose first bytes are gathered at one time.
+    private static let histograms = 32
+
+    /// Ended flows keep their entries until they are taken: at most so many after one packet.
+    private static let spare = 4
+
+    public init(_ settings: FlowSettings, capacity: Int) {
+        self.capacity = capacity
+        profile = settings.profile
+        idle = settings.idle ?? .max
+        active = settings.active ?? .max
+        close = settings.close ?? .max
+        interim = settings.interim ?? .max
+        scope = settings.entropy
+        histograms = HistogramPool(slots: scope == .none ? 1 : Self.histograms)
+        // Nothing that is told depends on the seed, so a replay need not know it and a stranger cannot.
+        var random = SystemRandomNumberGenerator()
+        seed = (random.next(), random.next())
+        var places = 16
+        while places < 2 * capacity { places *= 2 }
+        mask = places - 1
+        unsafe entries = allocate(Entry.self, capacity + Self.spare + 1)
+        unsafe index = allocate(UInt64.self, places)
+    }
+
+    deinit {
+        unsafe giveBack(entries, capacity + Self.spare + 1)
+        unsafe giveBack(index, mask + 1)
+    }
+}
+
+/// Zeroed memory that takes room where it is written to, and begins with a cache line.
+private func allocate<Element>(_: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element> {
+    let size = count * MemoryLayout<Element>.stride
+    let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    precondition(unsafe memory != MAP_FAILED, "no memory for \(size) bytes of flows")
+    return unsafe memory!.bindMemory(to: Element.self, capacity: count)
+}
+
+private func giveBack<Element>(_ memory: UnsafeMutablePointer<Element>, _ count: Int) {
+    _ = unsafe munmap(memory, count * MemoryLayout<Element>.stride)
+}
+
+// MARK: - Packets
+
+extension FlowTable {
+    /// Counts a packet to its flow.
+    /// - Parameters:
+    ///   - packet: with addresses: of ``Family/ipv4`` or ``Family/ipv6``.
+    ///   - time: the packet's own, in nanoseconds.
+    ///   - clock: the latest time of any packet, this one included.
+    ///   - hash: of the packet by ``ShardMap``.
+    /// - Returns: whether a flow has ended: take it with ``drain(_:)`` before the next call.
+    public mutating func add(
+        _ packet: inout Packet,
+        time: Int64,
+        clock: Int64,
+        interface: UInt32,
+        hash: UInt64
+    ) -> Bool {
+        let isFromLow = packet.isFromLowEnd()
+        let key = FlowKey(packet, interface: interface, isFromLow: isFromLow)
+        let hash = self.hash(key, hash)
+        var time = time
+        // CICFlowMeter reads whole microseconds.
+        if profile == .cic { time -= time % 1000 }
+        guard let number = find(key, hash) else {
+            return start(key, &packet, time: time, clock: clock, hash: hash, isInitiatorLow: isFromLow)
+        }
+        let entry = unsafe entries + Int(number)
+        let age = time &- (unsafe entry.pointee.record.features.first)
+        let silence = time &- (unsafe entry.pointee.record.features.last)
+        let isForward = unsafe entry.pointee.record.isForward(fromLow: isFromLow)
+        let state = unsafe entry.pointee.state
+        if age > active || silence > idle || state != .open {
+            switch verdict(&packet, number, age: age, silence: silence, isForward: isForward) {
+            case .goesOn: break
+            case .ignored:
+                latest = 0
+                return false
+            case .ends(let end):
+                finish(number, end)
+                // What only the clock has cut goes on the way it went.
+                let isInitiatorLow = end == .active ? isFromLow == isForward : isFromLow
+                _ = start(key, &packet, time: time, clock: clock, hash: hash, isInitiatorLow: isInitiatorLow)
+                return true
+            }
+        }
+        unsafe entry.pointee.clock = clock
+        unsafe entry.pointee.record.add(packet, at: time, isForward: isForward, profile: profile)
+        latest = number
+        if weights != nil { weigh(&packet, number) }
+        if unsafe entry.pointee.rank != .answered { promote(number, isForward: isForward) }
+        if packet.flags.rawValue & 0b101 != 0 {
+            return closing(&packet, number, isForward: isForward)
+        }
+        return false
+    }
+
+    /// Counts an ICMP error to the flow that it quotes.
+    public mutating func addError(quoting packet: inout Packet, interface: UInt32, hash: UInt64) {
+        let isFromLow = packet.isFromLowEnd()
+        let key = FlowKey(packet, interface: interface, isFromLow: isFromLow)
+        guard let number = find(key, self.hash(key, hash)) else { return }
+        unsafe entries[Int(number)].record.addError()
+    }
+
+    @inline(__always)
+    func touch(_ hash: UInt64) -> UInt64 {
+        let hash = UInt32(truncatingIfNeeded: hash)
+        let word = unsafe index[Int(hash) & mask]
+        let line = unsafe UnsafeRawPointer(entries + Int(UInt32(truncatingIfNeeded: word)))
+        return unsafe line.load(as: UInt64.self) &+ line.load(fromByteOffset: 64, as: UInt64.self)
+            &+ line.load(fromByteOffset: 128, as: UInt64.self) &+ line.load(fromByteOffset: 256, as: UInt64.self)
+            &+ line.load(fromByteOffset: 320, as: UInt64.self)
+    }
+
+    @inline(__always)
+    private func hash(_ key: borrowing FlowKey, _ hash: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: hash)
+    }
+
+    @inline(__always)
+    private func find(_ key: borrowing FlowKey, _ hash: UInt32) -> UInt32? {
+        var place = Int(hash) & mask
+        while true {
+            let word = unsafe index[place]
+            if word == 0 { return nil }
+            let number = UInt32(truncatingIfNeeded: word)
+            if UInt32(truncatingIfNeeded: word >> 32) == hash, unsafe entries[Int(number)].record.key == key {
+                return number
+            }
+            place = (place &+ 1) & mask
+        }
+    }
+
+    private enum Verdict {
+        case goesOn
+        /// Before this packet, which starts the next.
+        case ends(FlowEnd)
+        /// The packet belongs to no flow.
+        case ignored
+    }
+
+    /// What becomes of a flow of which time or flags say that it may have ended.
+    @inline(never)
+    private func verdict(
+        _ packet: inout Packet,
+        _ number: UInt32,
+        age: Int64,
+        silence: Int64,
+        isForward: Bool
+    ) -> Verdict {
+        if silence > idle { return .ends(.idle) }
+        if age > active { return .ends(.active) }
+        let state = unsafe entries[Int(number)].state
+        if profile == .cic {
+            // A second FIN of the initiator is dropped there.
+            return isForward && packet.flags.contains(.fin) && state.contains(.forwardFIN) ? .ignored : .goesOn
+        }
+        guard state == .closed else { return .goesOn }
+        let opens = packet.flags.contains(.syn) && !packet.flags.contains(.ack)
+        return opens || silence > close ? .ends(.closed) : .goesOn
+    }
+
+    @inline(never)
+    private mutating func start(
+        _ key: FlowKey,
+        _ packet: inout Packet,
+        time: Int64,
+        clock: Int64,
+        hash: UInt32,
+        isInitiatorLow: Bool
+    ) -> Bool {
+        let makesRoom = count == capacity
+        if makesRoom { evict(clock) }
+        let number = takeEntry()
+        let entry = unsafe entries + Int(number)
+        let record = FlowRecord(key, startingWith: packet, at: time, isInitiatorLow: isInitiatorLow)
+        unsafe entry.initialize(to: Entry(record, hash: hash, clock: clock, interim: interim))
+        // CICFlowMeter takes the first packet for the initiator's, also where it goes on with a flow that time has cut.
+        let isForward = profile == .cic || packet.isFromLowEnd() == isInitiatorLow
+        unsafe entry.pointee.record.add(packet, at: time, isForward: isForward, profile: profile)
+        latest = number
+        if weights != nil { weigh(&packet, number) }
+        insert(number, hash)
+        count += 1
+        counters.started &+= 1
+        unsafe ranks[0].append(number, entries)
+        wheel.start(at: clock)
+        unsafe wheel.insert(number, due: due(number), entries)
+        if packet.flags.rawValue & 0b101 != 0, closing(&packet, number, isForward: isForward) { return true }
+        return makesRoom
+    }
+
+    /// - Returns: whether the flow has ended.
+    @inline(never)
+    private mutating func closing(_ packet: inout Packet, _ number: UInt32, isForward: Bool) -> Bool {
+        guard close < .max else { return false }
+        let entry = unsafe entries + Int(number)
+        if profile == .cic {
+            // There the initiator's FIN ends nothing, and the responder's ends all; the first packet's flags are not looked at.
+            guard unsafe entry.pointee.record.features.packets > 1 else { return false }
+            if isForward, !packet.flags.contains(.rst) {
+                unsafe entry.pointee.state = .forwardFIN
+                return false
+            }
+            finish(number, .closed)
+            return true
+        }
+        if packet.flags.contains(.fin) { unsafe entry.pointee.state.formUnion(isForward ? .forwardFIN : .backwardFIN) }
+        if packet.flags.contains(.rst) { unsafe entry.pointee.state = .closed }
+        guard unsafe entry.pointee.state == .closed else { return false }
+        if close == 0 {
+            finish(number, .closed)
+            return true
+        }
+        unsafe wheel.remove(number, entries)
+        unsafe wheel.insert(number, due: due(number), entries)
+        return false
+    }
+
+    /// While N > 1. Which class a frame was in is told as the filter does it, except that a flow's first frames are those of
+    /// its record.
+    @inline(never)
+    private mutating func weigh(_ packet: inout Packet, _ number: UInt32) {
+        guard let weights else { return }
+        let entry = unsafe entries + Int(number)
+        let seen = unsafe entry.pointee.record.features.packets
+        let isHandshake = packet.flags.rawValue & 0b111 != 0
+        let kind: SamplingClass =
+            isHandshake
+            ? .handshake : packet.transport == .icmp ? .icmp : seen <= UInt64(WEIR_FIRST_FRAMES) ? .first : .rest
+        let weight = weights[kind.rawValue]
+        if weight > 1 { unsafe entry.pointee.record.addUnseen(packet, weight: weight) }
+    }
+
+    /// Measures the payload of the packet that was counted last.
+    mutating func measure(_ payload: RawSpan, of packet: inout Packet, _ meter: inout EntropyMeter) {
+        let entry = unsafe entries + Int(latest)
+        guard latest != 0, unsafe entry.pointee.record.end == .interim else { return }
+        if unsafe entry.pointee.record.isForward(fromLow: packet.isFromLowEnd()) {
+            unsafe histograms.gather(payload, into: &entry.pointee.record.forwardFirstBytes, &meter)
+        } else {
+            unsafe histograms.gather(payload, into: &entry.pointee.record.backwardFirstBytes, &meter)
+        }
+        if scope == .all { unsafe entry.pointee.record.entropy.count(meter.entropy(of: payload)) }
+    }
+
+    @inline(never)
+    private mutating func promote(_ number: UInt32, isForward: Bool) {
+        let entry = unsafe entries + Int(number)
+        let rank: Rank = isForward ? .unanswered : .answered
+        guard unsafe rank.rawValue > entry.pointee.rank.rawValue else { return }
+        unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, entries)
+        unsafe entry.pointee.rank = rank
+        unsafe ranks[Int(rank.rawValue)].append(number, entries)
+    }
+}
+
+// MARK: - Time
+
+extension FlowTable {
+    /// Ends the flows that were silent for too long, and hands out interim records.
+    /// - Returns: whether there are any: take them with ``drain(_:)`` before the next call.
+    public mutating func advance(to clock: Int64) -> Bool {
+        var waiting = unsafe wheel.advance(to: clock, entries)
+        while let number = unsafe waiting.takeFirst(entries) {
+            let entry = unsafe entries + Int(number)
+            if clock > limit(number) {
+                unsafe entry.pointee.slot = Wheel.none
+                finish(number, unsafe entry.pointee.state == .closed ? .closed : profile == .cic ? .active : .idle)
+                continue
+            }
+            if unsafe clock > entry.pointee.nextInterim {
+                let missed = unsafe (clock &- entry.pointee.nextInterim) / interim
+                unsafe entry.pointee.nextInterim &+= (missed &+ 1) &* interim
+                if unsafe entry.pointee.record.hasNews {
+                    unsafe entry.pointee.slot = Wheel.none
+                    unsafe done.append(number, entries)
+                    continue
+                }
+            }
+            unsafe wheel.insert(number, due: due(number), entries)
+        }
+        return !done.isEmpty
+    }
+
+    /// Ends all flows.
+    public mutating func stop() {
+        for rank in 0..<3 {
+            while !ranks[rank].isEmpty { finish(ranks[rank].first, .stopped) }
+        }
+    }
+
+    /// The clock after which silence ends the flow.
+    private func limit(_ number: UInt32) -> Int64 {
+        let entry = unsafe entries + Int(number)
+        if profile == .cic { return (unsafe entry.pointee.start).addingClamped(active) }
+        let patience = unsafe entry.pointee.state == .closed ? min(close, idle) : idle
+        return (unsafe entry.pointee.clock).addingClamped(patience)
+    }
+
+    /// The clock at which the flow must be looked at.
+    private func due(_ number: UInt32) -> Int64 {
+        unsafe min(limit(number), entries[Int(number)].nextInterim)
+    }
+}
+
+// MARK: - Endings
+
+extension FlowTable {
+    /// Hands out what has ended, in the order of its first packet, then of its key; interim records among it.
+    public mutating func drain(_ body: (borrowing FlowRecord) -> Void) {
+        if done.first == done.last {
+            guard let number = unsafe done.takeFirst(entries) else { return }
+            unsafe body(entries[Int(number)].record)
+            return release(number)
+        }
+        for (_, number) in takeDone() {
+            unsafe body(entries[Int(number)].record)
+            release(number)
+        }
+    }
+
+    /// How endings of one moment are ordered.
+    struct Order: Comparable {
+        let first: Int64
+        let key: FlowKey
+
+        static func < (left: Order, right: Order) -> Bool {
+            left.first == right.first ? left.key < right.key : left.first < right.first
+        }
+    }
+
+    /// What has ended, in order; each must be released.
+    func done(_ body: (Order, UInt32) -> Void) {
+        var number = done.first
+        while number != 0 {
+            let entry = unsafe entries + Int(number)
+            unsafe body(Order(first: entry.pointee.record.features.first, key: entry.pointee.record.key), number)
+            number = unsafe entry.pointee.links[List.wheel].next
+        }
+    }
+
+    mutating func forgetDone() { done = List(List.wheel) }
+
+    func visit(_ number: UInt32, _ body: (borrowing FlowRecord) -> Void) {
+        unsafe body(entries[Int(number)].record)
+    }
+
+    private mutating func takeDone() -> [(Order, UInt32)] {
+        var taken: [(Order, UInt32)] = []
+        done { order, number in taken.append((order, number)) }
+        forgetDone()
+        taken.sort { $0.0 < $1.0 }
+        return taken
+    }
+
+    /// Frees an ended flow's entry; a flow that goes on is put back.
+    mutating func release(_ number: UInt32) {
+        let entry = unsafe entries + Int(number)
+        if unsafe entry.pointee.record.end == .interim {
+            unsafe entry.pointee.record.tell()
+            unsafe wheel.insert(number, due: due(number), entries)
+        } else {
+            unsafe entry.pointee.links[List.wheel].next = free
+            free = number
+        }
+    }
+
+    @inline(never)
+    private mutating func finish(_ number: UInt32, _ end: FlowEnd) {
+        let entry = unsafe entries + Int(number)
+        unsafe entry.pointee.record.finish(end)
+        if scope != .none {
+            unsafe histograms.end(&entry.pointee.record.forwardFirstBytes)
+            unsafe histograms.end(&entry.pointee.record.backwardFirstBytes)
+        }
+        unsafe remove(number, entry.pointee.hash)
+        unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, entries)
+        if unsafe entry.pointee.slot != Wheel.none { unsafe wheel.remove(number, entries) }
+        unsafe done.append(number, entries)
+        count -= 1
+        counters.ended &+= 1
+    }
+
+    /// Ends the flow that is missed the least.
+    @inline(never)
+    private mutating func evict(_ clock: Int64) {
+        counters.evicted &+= 1
+        if !ranks[0].isEmpty { return finish(ranks[0].first, .evicted) }
+        counters.evictedEstablished &+= 1
+        for rank in 1..<3 {
+            // Who was heard of within a second goes to the end of the row, but not without end.
+            for _ in 0..<8 {
+                let number = ranks[rank].first
+                guard number != 0, unsafe clock &- entries[Int(number)].clock < 1_000_000_000 else { break }
+                unsafe ranks[rank].remove(number, entries)
+                unsafe ranks[rank].append(number, entries)
+            }
+            if !ranks[rank].isEmpty { return finish(ranks[rank].first, .evicted) }
+        }
+    }
+
+    private mutating func takeEntry() -> UInt32 {
+        if free != 0 {
+            let number = free
+            free = unsafe entries[Int(number)].links[List.wheel].next
+            return number
+        }
+        precondition(Int(fresh) <= capacity + Self.spare, "ended flows must be taken before the next packet")
+        fresh += 1
+        return fresh - 1
+    }
+
+    private mutating func insert(_ number: UInt32, _ hash: UInt32) {
+        var place = Int(hash) & mask
+        while unsafe index[place] != 0 { place = (place &+ 1) & mask }
+        unsafe index[place] = UInt64(hash) << 32 | UInt64(number)
+    }
+
+    /// Closes the gap, so that no place is wasted on what was there (Knuth, volume 3, 6.4, algorithm R).
+    private mutating func remove(_ number: UInt32, _ hash: UInt32) {
+        var gap = Int(hash) & mask
+        while UInt32(truncatingIfNeeded: unsafe index[gap]) != number { gap = (gap &+ 1) & mask }
+        var place = gap
+        while true {
+            place = (place &+ 1) & mask
+            let word = unsafe index[place]
+            if word == 0 { break }
+            let home = Int(word >> 32) & mask
+            if (place &- home) & mask >= (place &- gap) & mask {
+                unsafe index[gap] = word
+                gap = place
+            }
+        }
+        unsafe index[gap] = 0
+    }
+}
+
+extension Int64 {
+    /// The sum; for a time-out that never comes, the end of time.
+    fileprivate func addingClamped(_ other: Int64) -> Int64 {
+        let (sum, overflows) = addingReportingOverflow(other)
+        return overflows ? .max : sum
+    }
+}

@@ -1,0 +1,177 @@
+public import Packets
+
+/// The flow tables of a worker: one for each of its shards, and the one clock that all of them follow.
+///
+/// Every worker that follows the same clock ends the same flows at the same places in the row of packets, however many
+/// workers share the shards.
+@safe
+public struct FlowTables: ~Copyable {
+    /// The latest time of any packet, in nanoseconds.
+    public private(set) var clock = Int64.min
+    /// Later fragments whose first was not seen or is forgotten: they belong to no flow.
+    public private(set) var strayFragments = Volume()
+    /// IP packets that belong to no flow since their headers are malformed.
+    public private(set) var unread = Volume()
+
+    private let map: ShardMap
+    private let worker: Int
+    private let tables: UnsafeMutablePointer<FlowTable>
+    private let shards: [Int]
+    private var fragments = FragmentTable()
+    private let scope: EntropyScope
+    private var meter = EntropyMeter()
+    /// Whether flows of each table wait to be taken.
+    private var waiting: UInt64 = 0
+    var untouched: UInt64 = 0
+
+    /// - Parameter worker: which shards: those that the map gives to this worker.
+    public init(_ settings: FlowSettings, map: ShardMap, worker: Int) {
+        self.map = map
+        self.worker = worker
+        scope = settings.entropy
+        shards = (0..<ShardMap.shards).filter { map.worker(of: $0) == worker }
+        unsafe tables = .allocate(capacity: ShardMap.shards)
+        for shard in shards {
+            unsafe (tables + shard).initialize(to: FlowTable(settings, capacity: settings.flowsPerShard))
+        }
+    }
+
+    deinit {
+        for shard in shards { unsafe (tables + shard).deinitialize(count: 1) }
+        unsafe tables.deallocate()
+    }
+
+    /// Flows now.
+    public var count: Int { shards.reduce(0) { unsafe $0 + tables[$1].count } }
+
+    public var counters: FlowTable.Counters {
+        shards.reduce(into: FlowTable.Counters()) { unsafe $0 += tables[$1].counters }
+    }
+
+    /// Moves the clock; the second part of a packet's way in, after which what has ended must be taken.
+    /// - Returns: whether anything has ended: take it with ``drain(_:)`` before the packet is added.
+    @inline(__always)
+    public mutating func advance(to time: Int64) -> Bool {
+        guard time > clock else { return false }
+        let crosses = time >> 30 != clock >> 30
+        clock = time
+        return crosses && advanceTables()
+    }
+
+    /// Counts a packet to its flow, if it has one and the flow is in a shard of this worker.
+    /// - Returns: whether anything has ended: take it with ``drain(_:)`` before the next packet.
+    @inline(__always)
+    public mutating func add(_ packet: inout Packet, time: Int64, interface: UInt32) -> Bool {
+        var hash: UInt64 = 0
+        let shard = locate(&packet, time, interface, &hash)
+        return shard < 64 && count(&packet, time, interface, hash, Int(shard))
+    }
+
+    /// The same, and measures the packet's payload if that is set.
+    /// - Parameter bytes: the frame that the packet was decoded from.
+    public mutating func add(_ packet: inout Packet, _ bytes: RawSpan, time: Int64, interface: UInt32) -> Bool {
+        var hash: UInt64 = 0
+        let shard = locate(&packet, time, interface, &hash)
+        guard shard < 64 else { return false }
+        let ended = count(&packet, time, interface, hash, Int(shard))
+        let payload = packet.capturedPayload
+        if scope != .none, !payload.isEmpty {
+            unsafe tables[Int(shard)].measure(bytes.extracting(payload), of: &packet, &meter)
+        }
+        return ended
+    }
+
+    /// What a packet of each class stands for from now on: frames offered for each one kept, at least 1.
+    public func setWeights(_ sampling: Sampling) {
+        let weights = [4 of Double] { place in
+            guard let kind = SamplingClass(rawValue: place) else { return 1 }
+            let counters = sampling[kind]
+            return counters.kept == 0 ? 1 : max(1, Double(counters.offered) / Double(counters.kept))
+        }
+        let isComplete = (0..<4).allSatisfy { weights[$0] == 1 }
+        for shard in shards { unsafe tables[shard].weights = isComplete ? nil : weights }
+    }
+
+    /// - Returns: the packet's shard; 64 if it belongs to no flow, or to another worker's.
+    @inline(__always)
+    mutating func locate(_ packet: inout Packet, _ time: Int64, _ interface: UInt32, _ hash: inout UInt64) -> UInt32 {
+        guard packet.family != .other else { return 64 }
+        if packet.fragment != .none || packet.outcome != .decoded, !admit(&packet, time, interface) { return 64 }
+        hash = map.hash(of: packet)
+        let shard = Int(hash >> 58)
+        return map.worker(of: shard) == worker ? UInt32(shard) : 64
+    }
+
+    @inline(__always)
+    mutating func count(
+        _ packet: inout Packet,
+        _ time: Int64,
+        _ interface: UInt32,
+        _ hash: UInt64,
+        _ shard: Int
+    ) -> Bool {
+        let ended = unsafe tables[shard].add(&packet, time: time, clock: clock, interface: interface, hash: hash)
+        if ended { waiting |= 1 << UInt64(shard) }
+        return ended
+    }
+
+    @inline(__always)
+    func touch(_ shard: Int, _ hash: UInt64) -> UInt64 { unsafe tables[shard].touch(hash) }
+
+    /// Whether a packet that is a fragment, or was not read whole, belongs to a flow.
+    @inline(never)
+    private mutating func admit(_ packet: inout Packet, _ time: Int64, _ interface: UInt32) -> Bool {
+        guard !packet.outcome.isMalformed, packet.transport != .none else {
+            unread.count(packet)
+            return false
+        }
+        guard packet.fragment != .none, packet.hasPorts || packet.fragment == .later else { return true }
+        if fragments.complete(&packet, time: time, interface: interface) { return true }
+        strayFragments.count(packet)
+        return false
+    }
+
+    /// An ICMP error says something about the flow that it quotes.
+    @inline(never)
+    public mutating func addError(quoting quoted: inout Packet, interface: UInt32) {
+        let hash = map.hash(of: quoted)
+        let shard = Int(hash >> 58)
+        guard map.worker(of: shard) == worker else { return }
+        unsafe tables[shard].addError(quoting: &quoted, interface: interface, hash: hash)
+    }
+
+    @inline(never)
+    private mutating func advanceTables() -> Bool {
+        for shard in shards where unsafe tables[shard].advance(to: clock) { waiting |= 1 << UInt64(shard) }
+        return waiting != 0
+    }
+
+    /// Ends all flows: take them with ``drain(_:)``.
+    public mutating func stop() {
+        for shard in shards {
+            unsafe tables[shard].stop()
+            waiting |= 1 << UInt64(shard)
+        }
+    }
+
+    /// Hands out what has ended since the last call, in the order of its first packet, then of its key; interim records
+    /// among it. At most one record for each flow of the tables.
+    @inline(never)
+    public mutating func drain(_ body: (borrowing FlowRecord) -> Void) {
+        if waiting.nonzeroBitCount == 1 {
+            unsafe tables[waiting.trailingZeroBitCount].drain(body)
+        } else {
+            var ended: [(order: FlowTable.Order, shard: Int, number: UInt32)] = []
+            for shard in shards where waiting >> UInt64(shard) & 1 == 1 {
+                unsafe tables[shard].done { order, number in ended.append((order, shard, number)) }
+                unsafe tables[shard].forgetDone()
+            }
+            ended.sort { $0.order < $1.order }
+            for (_, shard, number) in ended {
+                unsafe tables[shard].visit(number, body)
+                unsafe tables[shard].release(number)
+            }
+        }
+        waiting = 0
+    }
+}
