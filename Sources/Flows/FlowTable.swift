@@ -97,8 +97,10 @@ public struct FlowTable: ~Copyable {
 private func allocate<Element>(_: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element> {
     let size = count * MemoryLayout<Element>.stride
     let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    precondition(unsafe memory != MAP_FAILED, "no memory for \(size) bytes of flows")
-    return unsafe memory!.bindMemory(to: Element.self, capacity: count)
+    guard unsafe memory != MAP_FAILED, let start = unsafe memory else {
+        fatalError("no memory for \(size) bytes of flows")
+    }
+    return unsafe start.bindMemory(to: Element.self, capacity: count)
 }
 
 private func giveBack<Element>(_ memory: UnsafeMutablePointer<Element>, _ count: Int) {

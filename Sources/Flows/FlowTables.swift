@@ -58,28 +58,86 @@ public struct FlowTables: ~Copyable {
         return crosses && advanceTables()
     }
 
+    /// Where a packet's flow is kept.
+    public struct Place: BitwiseCopyable, Sendable {
+        @usableFromInline let hash: UInt64
+
+        @inline(__always)
+        public init(_ packet: borrowing Packet, _ map: ShardMap) { hash = map.hash(of: packet) }
+
+        /// `0 ..< 64`.
+        public var shard: Int { @inline(__always) get { Int(hash >> 58) } }
+    }
+
+    /// Finds where a packet belongs, and gives a later fragment the ports of its first.
+    /// - Returns: nil if it belongs to no flow.
+    @inline(__always)
+    public mutating func locate(_ packet: inout Packet, time: Int64, interface: UInt32) -> Place? {
+        guard packet.family != .other else { return nil }
+        if packet.fragment != .none || packet.outcome != .decoded, !admit(&packet, time, interface) { return nil }
+        return Place(packet, map)
+    }
+
+    /// Whether this worker keeps the flows of the place.
+    @inline(__always)
+    public func owns(_ place: Place) -> Bool { map.worker(of: place.shard) == worker }
+
     /// Counts a packet to its flow, if it has one and the flow is in a shard of this worker.
     /// - Returns: whether anything has ended: take it with ``drain(_:)`` before the next packet.
     @inline(__always)
     public mutating func add(_ packet: inout Packet, time: Int64, interface: UInt32) -> Bool {
-        var hash: UInt64 = 0
-        let shard = locate(&packet, time, interface, &hash)
-        return shard < 64 && count(&packet, time, interface, hash, Int(shard))
+        guard let place = locate(&packet, time: time, interface: interface), owns(place) else { return false }
+        return count(&packet, at: place, time: time, interface: interface)
     }
 
     /// The same, and measures the packet's payload if that is set.
     /// - Parameter bytes: the frame that the packet was decoded from.
+    @inline(__always)
     public mutating func add(_ packet: inout Packet, _ bytes: RawSpan, time: Int64, interface: UInt32) -> Bool {
-        var hash: UInt64 = 0
-        let shard = locate(&packet, time, interface, &hash)
-        guard shard < 64 else { return false }
-        let ended = count(&packet, time, interface, hash, Int(shard))
-        let payload = packet.capturedPayload
-        if scope != .none, !payload.isEmpty {
-            unsafe tables[Int(shard)].measure(bytes.extracting(payload), of: &packet, &meter)
-        }
+        guard let place = locate(&packet, time: time, interface: interface), owns(place) else { return false }
+        return count(&packet, bytes, at: place, time: time, interface: interface)
+    }
+
+    /// Counts a packet that was located, in a shard of this worker.
+    /// - Returns: as ``add(_:time:interface:)``.
+    @inline(__always)
+    public mutating func count(_ packet: inout Packet, at place: Place, time: Int64, interface: UInt32) -> Bool {
+        let shard = place.shard
+        let ended = unsafe tables[shard].add(
+            &packet,
+            time: time,
+            clock: clock,
+            interface: interface,
+            hash: place.hash
+        )
+        if ended { waiting |= 1 << UInt64(shard) }
         return ended
     }
+
+    /// The same, and measures the packet's payload if that is set.
+    /// - Parameter bytes: the frame that the packet was decoded from.
+    @inline(__always)
+    public mutating func count(
+        _ packet: inout Packet,
+        _ bytes: RawSpan,
+        at place: Place,
+        time: Int64,
+        interface: UInt32
+    ) -> Bool {
+        let ended = count(&packet, at: place, time: time, interface: interface)
+        if scope != .none { measure(&packet, bytes, place) }
+        return ended
+    }
+
+    @inline(never)
+    private mutating func measure(_ packet: inout Packet, _ bytes: RawSpan, _ place: Place) {
+        let payload = packet.capturedPayload
+        guard !payload.isEmpty else { return }
+        unsafe tables[place.shard].measure(bytes.extracting(payload), of: &packet, &meter)
+    }
+
+    @inline(__always)
+    func touch(_ place: Place) -> UInt64 { unsafe tables[place.shard].touch(place.hash) }
 
     /// What a packet of each class stands for from now on: frames offered for each one kept, at least 1.
     public func setWeights(_ sampling: Sampling) {
@@ -131,13 +189,12 @@ public struct FlowTables: ~Copyable {
         return false
     }
 
-    /// An ICMP error says something about the flow that it quotes.
+    /// An ICMP error says something about the flow that it quotes, if that is in a shard of this worker.
     @inline(never)
     public mutating func addError(quoting quoted: inout Packet, interface: UInt32) {
-        let hash = map.hash(of: quoted)
-        let shard = Int(hash >> 58)
-        guard map.worker(of: shard) == worker else { return }
-        unsafe tables[shard].addError(quoting: &quoted, interface: interface, hash: hash)
+        let place = Place(quoted, map)
+        guard owns(place) else { return }
+        unsafe tables[place.shard].addError(quoting: &quoted, interface: interface, hash: place.hash)
     }
 
     @inline(never)

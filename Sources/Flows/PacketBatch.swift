@@ -8,10 +8,9 @@ public struct PacketBatch: ~Copyable {
     @usableFromInline struct Item {
         @usableFromInline var packet = Packet()
         @usableFromInline var time: Int64 = 0
-        @usableFromInline var hash: UInt64 = 0
+        /// nil: in none of the worker's shards.
+        @usableFromInline var place: FlowTables.Place?
         @usableFromInline var interface: UInt32 = 0
-        /// 64: in none of the worker's shards.
-        @usableFromInline var shard: UInt32 = 0
     }
 
     @usableFromInline var items = [32 of Item](repeating: Item())
@@ -36,23 +35,21 @@ extension FlowTables {
     /// row. What ends is handed out at once.
     @inline(never)
     public mutating func add(_ batch: inout PacketBatch, _ body: (borrowing FlowRecord) -> Void) {
-        for place in 0..<batch.count {
-            let (time, interface) = (batch.items[place].time, batch.items[place].interface)
-            var hash: UInt64 = 0
-            batch.items[place].shard = locate(&batch.items[place].packet, time, interface, &hash)
-            batch.items[place].hash = hash
-        }
         var touched: UInt64 = 0
-        for place in 0..<batch.count where batch.items[place].shard < 64 {
-            touched &+= touch(Int(batch.items[place].shard), batch.items[place].hash)
+        for number in 0..<batch.count {
+            let (time, interface) = (batch.items[number].time, batch.items[number].interface)
+            let place = locate(&batch.items[number].packet, time: time, interface: interface)
+            batch.items[number].place = place.flatMap { owns($0) ? $0 : nil }
+        }
+        for number in 0..<batch.count {
+            if let place = batch.items[number].place { touched &+= touch(place) }
         }
         untouched = touched
-        for place in 0..<batch.count {
-            let (time, interface) = (batch.items[place].time, batch.items[place].interface)
+        for number in 0..<batch.count {
+            let (time, interface) = (batch.items[number].time, batch.items[number].interface)
             if advance(to: time) { drain(body) }
-            let shard = batch.items[place].shard
-            guard shard < 64 else { continue }
-            if count(&batch.items[place].packet, time, interface, batch.items[place].hash, Int(shard)) { drain(body) }
+            guard let place = batch.items[number].place else { continue }
+            if count(&batch.items[number].packet, at: place, time: time, interface: interface) { drain(body) }
         }
         batch.count = 0
     }
