@@ -9,7 +9,7 @@ struct CaptureInterface: BitwiseCopyable {
     private let resolution: Resolution
     /// What is added to each time, in nanoseconds.
     private let offset: Int64
-    /// Nanoseconds in one unit of time; 0 when it is not a whole number of them.
+    /// Nanoseconds in one unit of time, when they are a power of ten; else 0.
     private let tick: UInt64
 
     init(
@@ -46,24 +46,24 @@ struct CaptureInterface: BitwiseCopyable {
 
     /// The time of a frame in nanoseconds since 1970; the nearest that fits when it does not.
     @inline(__always)
-    func time(_ ticks: UInt64) -> Int64 {
-        let (nanoseconds, overflow) = ticks.multipliedReportingOverflow(by: tick)
-        let (time, far) = Int64(truncatingIfNeeded: nanoseconds).addingReportingOverflow(offset)
-        if !overflow && tick != 0 && nanoseconds <= UInt64(Int64.max) && !far { return time }
-        return unusualTime(ticks)
+    func time(_ units: UInt64) -> Int64 {
+        let (nanoseconds, overflow) = units.multipliedReportingOverflow(by: tick)
+        let (time, isFar) = Int64(truncatingIfNeeded: nanoseconds).addingReportingOverflow(offset)
+        if !overflow && !isFar && nanoseconds <= UInt64(Int64.max) && tick != 0 { return time }
+        return Self.unusualTime(units, resolution, offset)
     }
 
     @inline(never)
-    private func unusualTime(_ ticks: UInt64) -> Int64 {
+    private static func unusualTime(_ units: UInt64, _ resolution: Resolution, _ offset: Int64) -> Int64 {
         let nanoseconds: UInt64
         switch resolution {
         case .decimal(let digits) where digits <= 9:
-            let (product, overflow) = ticks.multipliedReportingOverflow(by: tick)
+            let (product, overflow) = units.multipliedReportingOverflow(by: powerOfTen(9 - digits) ?? 0)
             nanoseconds = overflow ? .max : product
         case .decimal(let digits):
-            nanoseconds = Self.powerOfTen(digits - 9).map { ticks / $0 } ?? 0
+            nanoseconds = powerOfTen(digits - 9).map { units / $0 } ?? 0
         case .binary(let digits):
-            let (high, low) = ticks.multipliedFullWidth(by: 1_000_000_000)
+            let (high, low) = units.multipliedFullWidth(by: 1_000_000_000)
             let product = UInt128(high) << 64 | UInt128(low)
             nanoseconds = UInt64(clamping: product >> UInt128(digits))
         }
@@ -84,6 +84,45 @@ struct CaptureInterface: BitwiseCopyable {
         if exponent > 19 { return nil }
         return (0..<exponent).reduce(1) { power, _ in power * 10 }
     }
+}
+
+/// The interfaces of one section.
+///
+/// Not an array: reading one field of one element copies the element, or retains the array, on every frame.
+@safe
+struct CaptureInterfaces: ~Copyable {
+    private var base: UnsafeMutablePointer<CaptureInterface>
+    private var capacity = 8
+    private(set) var count = 0
+
+    init() {
+        unsafe base = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        unsafe base.deallocate()
+    }
+
+    /// - Parameter place: less than `count`.
+    @inline(__always)
+    subscript(place: Int) -> UnsafePointer<CaptureInterface> {
+        assert(place >= 0 && place < count)
+        return unsafe UnsafePointer(base + place)
+    }
+
+    mutating func append(_ interface: CaptureInterface) {
+        if count == capacity {
+            let larger = UnsafeMutablePointer<CaptureInterface>.allocate(capacity: 2 * capacity)
+            unsafe larger.moveInitialize(from: base, count: count)
+            unsafe base.deallocate()
+            unsafe base = larger
+            capacity *= 2
+        }
+        unsafe (base + count).initialize(to: interface)
+        count += 1
+    }
+
+    mutating func removeAll() { count = 0 }
 }
 
 /// Gives interfaces their numbers: the same number to what has the same name, link type, and place among its namesakes of

@@ -39,19 +39,9 @@ extension CaptureReader {
                 throw failure(.lengthMismatch(start: length, end: word(size &- 4)))
             }
             switch kind {
-            case Kind.packet:
-                let info = try readPacket(size, interface: word(8), header: 28)
-                unsafe input.cursor += size
-                input.prefetch()
-                return info
-            case Kind.obsoletePacket:
-                let info = try readPacket(size, interface: UInt32(half(8)), header: 28)
-                unsafe input.cursor += size
-                return info
-            case Kind.simplePacket:
-                let info = try readSimplePacket(size)
-                unsafe input.cursor += size
-                return info
+            case Kind.packet, Kind.obsoletePacket:
+                return try readPacket(size, interface: kind == Kind.packet ? word(8) : UInt32(half(8)))
+            case Kind.simplePacket: return try readSimplePacket(size)
             case Kind.section: try readSection(size)
             case Kind.interface: try readInterface(size)
             default: break
@@ -66,80 +56,67 @@ extension CaptureReader {
 extension CaptureReader {
     /// Reads an enhanced packet block, or its obsolete forerunner: behind the interface they are alike.
     @inline(__always)
-    private mutating func readPacket(
-        _ size: Int,
-        interface index: UInt32,
-        header: Int
-    ) throws(CaptureFileError) -> FrameInfo {
+    private mutating func readPacket(_ size: Int, interface index: UInt32) throws(CaptureFileError) -> FrameInfo {
+        let header = 28
         guard size >= header &+ 4 else { throw failure(.blockTooShort(kind: word(0), length: word(4))) }
         guard Int(index) < interfaces.count else { throw failure(.noInterface(index, known: interfaces.count)) }
-        let interface = interfaces[Int(index)]
-        let (captured, wire) = (word(20), word(24))
+        let captured = word(20)
         let room = size &- header &- 4
         guard Int(captured) <= room else { throw failure(.overrun(length: captured, room: room)) }
-        let time = interface.time(UInt64(word(12)) << 32 | UInt64(word(16)))
+        let interface = unsafe interfaces[Int(index)]
+        let time = unsafe interface.pointee.time(UInt64(word(12)) << 32 | UInt64(word(16)))
         lastTime = time
-        var info = FrameInfo(
-            time: time,
-            wireLength: max(captured, wire),
-            interface: interface.number,
-            link: interface.link
-        )
-        unsafe frame = unsafe input.cursor + header
-        frameCount = Int(captured)
-        frames &+= 1
+        var check = unsafe interface.pointee.checkLength
+        var direction = FrameInfo.Direction.unknown
         let options = header &+ (Int(captured) &+ 3) & ~3
         if size &- 4 &- options >= 8 {
-            readFlags(options..<size &- 4, checkLength: interface.checkLength, into: &info)
-        } else if interface.checkLength > 0 {
-            cutCheck(interface.checkLength, off: &info)
+            let flags = flags(in: options..<size &- 4)
+            direction = flags & 3 == 1 ? .incoming : flags & 3 == 2 ? .outgoing : .unknown
+            let own = flags >> 5 & 0xf
+            check = own > 0 ? own : check
         }
-        return info
+        let lengths = FrameLengths(captured, word(24), check: check)
+        take(size, frame: header, lengths)
+        return FrameInfo(
+            time: time,
+            wireLength: lengths.wire,
+            interface: unsafe interface.pointee.number,
+            link: unsafe interface.pointee.link,
+            direction: direction
+        )
     }
 
-    /// Reads what the options of a packet say of its direction and check sequence.
+    /// What the options of a packet say of its direction and check sequence; 0 if nothing.
     @inline(never)
-    private mutating func readFlags(_ options: Range<Int>, checkLength: UInt32, into info: inout FrameInfo) {
-        var checkLength = checkLength
+    private func flags(in options: Range<Int>) -> UInt32 {
         var place = options.lowerBound
         // An option that makes no sense ends the options, not the reading: the packet itself is whole.
         while place + 4 <= options.upperBound {
             let (kind, length) = (half(place), Int(half(place + 2)))
             guard kind != Option.end, length <= options.upperBound - place - 4 else { break }
-            if kind == Option.packetFlags, length == 4 {
-                let flags = word(place + 4)
-                switch flags & 3 {
-                case 1: info.direction = .incoming
-                case 2: info.direction = .outgoing
-                default: break
-                }
-                let own = flags >> 5 & 0xf
-                if own > 0 { checkLength = own }
-            }
+            if kind == Option.packetFlags, length == 4 { return word(place + 4) }
             place += 4 + (length + 3) & ~3
         }
-        if checkLength > 0 { cutCheck(checkLength, off: &info) }
+        return 0
     }
 
     /// A simple packet block has neither interface nor time: it is of the first, and as old as the frame before it.
     @inline(never)
     private mutating func readSimplePacket(_ size: Int) throws(CaptureFileError) -> FrameInfo {
         guard size >= 16 else { throw failure(.blockTooShort(kind: word(0), length: word(4))) }
-        guard let interface = interfaces.first else { throw failure(.noInterface(0, known: 0)) }
+        guard interfaces.count > 0 else { throw failure(.noInterface(0, known: 0)) }
+        let interface = unsafe interfaces[0].pointee
         let wire = word(8)
         let captured = interface.snapLength == 0 ? wire : min(wire, interface.snapLength)
         guard Int(captured) <= size - 16 else { throw failure(.overrun(length: captured, room: size - 16)) }
-        var info = FrameInfo(
+        let lengths = FrameLengths(captured, wire, check: interface.checkLength)
+        take(size, frame: 12, lengths)
+        return FrameInfo(
             time: lastTime,
-            wireLength: wire,
+            wireLength: lengths.wire,
             interface: interface.number,
             link: interface.link
         )
-        unsafe frame = unsafe input.cursor + 12
-        frameCount = Int(captured)
-        frames &+= 1
-        if interface.checkLength > 0 { cutCheck(interface.checkLength, off: &info) }
-        return info
     }
 }
 
@@ -162,7 +139,7 @@ extension CaptureReader {
         guard size >= 28 else { throw failure(.blockTooShort(kind: Kind.section, length: word(4))) }
         let (major, minor) = (half(12), half(14))
         guard major == 1 else { throw failure(.version(format: "pcapng", major: major, minor: minor)) }
-        interfaces.removeAll(keepingCapacity: true)
+        interfaces.removeAll()
         kinds.removeAll(keepingCapacity: true)
     }
 
