@@ -1,6 +1,7 @@
 /// What became of one frame: exactly one case, whatever its bytes.
 ///
-/// - decoded: every header this module knows was read; tunnels and encrypted payloads count by their outer headers
+/// - decoded: every header this module knows was read; tunnels and encrypted payloads count by their outer headers,
+///   whatever ``Packet/decodeInner(_:)`` then finds inside
 /// - truncated: the snap length cut a header for which the frame itself had room
 /// - malformed: a header ends after the frame or the IP packet does, or contradicts itself. Exactly the frames that the
 ///   kernel's programs count as malformed, since both follow the same rules
@@ -42,7 +43,7 @@ public enum Outcome: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case malformedSCTP
 
     case unknownLinkType
-    /// Neither IP nor ARP: LLDP, MPLS, PPPoE, 802.3 lengths, ...
+    /// Neither IP nor ARP: LLDP, MPLS, PPPoE, 802.3 lengths, PPP's control, what 802.11 does not say in the clear, ...
     case unknownEtherType
     /// ARP for other than IPv4 over Ethernet, or shorter than that.
     case unknownARP

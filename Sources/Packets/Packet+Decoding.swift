@@ -58,7 +58,7 @@ extension Packet {
     /// packet's own, of which the frame holds a part. Takes constant time: at most ``mostTunnels`` tunnels are entered,
     /// and none behind the first 4,096 bytes.
     /// - Parameter bytes: the frame that this packet was decoded from
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func decodeInner(_ bytes: RawSpan) {
         if mayBeTunnel { enterTunnels(bytes) }
     }

@@ -15,7 +15,7 @@ extension Packet {
     }
 
     /// Whether a look is worth it: true of few packets that are no tunnels.
-    @inline(__always)
+    @inlinable @inline(__always)
     var mayBeTunnel: Bool {
         switch transport {
         case .tcp, .icmp: false
@@ -25,39 +25,42 @@ extension Packet {
         }
     }
 
-    @inline(__always)
-    private func isTunnelPort(_ port: UInt16) -> Bool {
+    @inlinable @inline(__always)
+    func isTunnelPort(_ port: UInt16) -> Bool {
         switch port {
         case 2152, 3544, 4754, 4789, 4790, 6081, 8472: true
         default: false
         }
     }
 
-    @inline(never)
+    @usableFromInline @inline(never)
     mutating func enterTunnels(_ bytes: RawSpan) {
-        var packet = self
         var end = Int(frameLength)
-        while packet.tunnelDepth < Self.mostTunnels, let inside = packet.inside(bytes, end: end) {
-            packet = packet.inner(bytes.before(inside.end), inside)
+        guard var inside = inside(bytes, end: end) else { return }
+        var outer = self
+        while true {
             end = inside.end
-            if packet.outcome == .decoded, packet.family != .other { self = packet }
+            read(inside, bytes.before(end))
+            guard tunnelDepth < Self.mostTunnels, let next = self.inside(bytes, end: end) else { break }
+            if isDecodedIP { outer = self }
+            inside = next
         }
+        if !isDecodedIP { self = outer }
     }
 
-    private func inner(_ bytes: RawSpan, _ inside: Inside) -> Packet {
-        var packet = successor()
-        packet.tunnel = inside.tunnel
-        packet.tunnelDepth += 1
+    private var isDecodedIP: Bool { outcome == .decoded && family != .other }
+
+    private mutating func read(_ inside: Inside, _ bytes: RawSpan) {
+        becomeInner(in: inside.tunnel)
         let (at, end) = (inside.at, inside.end)
         switch inside.type {
         case 0x6558 where at + 14 <= bytes.byteCount:
-            packet.readNetworkElsewhere(bytes, type: bytes.be16(at: at + 12), at: at + 14, end: end)
-        case 0x8200 where at + 2 <= bytes.byteCount: packet.readWireless(bytes, at: at, end: end, isPadded: false)
-        case 0x6558, 0x8200: packet.stop(at: at, .malformedLink)
-        default: packet.readNetworkElsewhere(bytes, type: inside.type, at: at, end: end)
+            readNetworkElsewhere(bytes, type: bytes.be16(at: at + 12), at: at + 14, end: end)
+        case 0x8200 where at + 2 <= bytes.byteCount: readWireless(bytes, at: at, end: end, isPadded: false)
+        case 0x6558, 0x8200: stop(at: at, .malformedLink)
+        default: readNetworkElsewhere(bytes, type: inside.type, at: at, end: end)
         }
-        if packet.segmentSize > 0 { packet.countSegments() }
-        return packet
+        if segmentSize > 0 { countSegments() }
     }
 
     /// - Parameter end: where what is around this packet ends

@@ -125,18 +125,13 @@ public struct Packet: BitwiseCopyable, Sendable {
         }
     }
 
-    /// An empty packet in the same frame.
-    func successor() -> Packet {
-        var next = Packet()
-        next.frameLength = frameLength
-        next.capturedLength = capturedLength
-        next.segmentSize = segmentSize
-        next.tag = tag
-        next.tagCount = tagCount
-        next.tagWasStripped = tagWasStripped
-        next.tunnel = tunnel
-        next.tunnelDepth = tunnelDepth
-        return next
+    /// Keeps what the frame and the tunnels around are, and nothing else.
+    mutating func becomeInner(in tunnel: Tunnel) {
+        let outer = (frameLength, capturedLength, segmentSize, tag, tagCount, tagWasStripped, tunnelDepth)
+        self = Packet()
+        (frameLength, capturedLength, segmentSize, tag, tagCount, tagWasStripped, tunnelDepth) = outer
+        self.tunnel = tunnel
+        tunnelDepth &+= 1
     }
 
     @inline(__always)

@@ -7,6 +7,8 @@ import Support
 //
 //     walk    only touches each frame; what the others cost beside it is their own
 //     decode  also decodes
+//     inner   decodes and looks for tunnels, of which the mix has none
+//     vxlan   the same with every frame inside VXLAN
 //     count   decodes and counts, as a replay does
 //     all     decodes, finds the shard and fills the packet view, as a live worker does
 //
@@ -40,7 +42,8 @@ struct Frames {
     private(set) var bytes: [UInt8] = []
     private(set) var places: [Place] = []
 
-    init(count: Int, flows: Int, seed: UInt64) {
+    /// - Parameter around: headers to put before each frame
+    init(count: Int, flows: Int, seed: UInt64, around: PacketBuilder? = nil) {
         var random = SeededGenerator(state: seed)
         let shapes = (0..<flows).map { _ in Shape(&random) }
         let templates = Templates()
@@ -51,6 +54,7 @@ struct Frames {
             let isAnswer = Bool.random(using: &random)
             var frame = templates.frame(shapes[flow], length: length, isControl: control)
             shapes[flow].patch(&frame, number: UInt32(flow), isAnswer: isAnswer)
+            if let around { frame = around.payload(frame, etherType: 0x6558).bytes }
             places.append(
                 Place(
                     offset: UInt32(bytes.count),
@@ -184,6 +188,22 @@ func decode(_ frames: borrowing Frames, _ tally: inout Tally) {
 }
 
 @inline(never)
+func inner(_ frames: borrowing Frames, _ tally: inout Tally) {
+    let bytes = unsafe frames.bytes.span.bytes
+    let places = frames.places.span
+    var packet = Packet()
+    for index in places.indices {
+        let place = places[index]
+        let start = Int(place.offset)
+        let frame = bytes.extracting(start..<start + Int(place.captured))
+        packet.decode(frame, wireLength: Int(place.length))
+        packet.decodeInner(frame)
+        tally.decoded.count(packet.outcome)
+        tally.sum &+= UInt64(packet.sourcePort) ^ packet.source.low ^ UInt64(packet.payloadLength)
+    }
+}
+
+@inline(never)
 func count(_ frames: borrowing Frames, _ tally: inout Tally) {
     let bytes = unsafe frames.bytes.span.bytes
     let places = frames.places.span
@@ -223,13 +243,15 @@ func processorTime() -> Int {
 let rounds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 0 : 40
 let only = CommandLine.arguments.count > 2 ? CommandLine.arguments[2] : nil
 guard rounds > 0 else {
-    print("usage: Packets [ROUNDS [walk|decode|count|all]]")
+    print("usage: Packets [ROUNDS [walk|decode|inner|vxlan|count|all]]")
     exit(64)
 }
 let frames = Frames(count: 131_072, flows: 65_536, seed: 7)
+let vxlan = PacketBuilder().ethernet().ipv4().udp(to: 4789).vxlan()
+let tunnelled = Frames(count: only == nil || only == "vxlan" ? 131_072 : 1, flows: 65_536, seed: 7, around: vxlan)
 let map = ShardMap(seed: 7, workers: 1)
 print("\(frames.places.count) frames, \(frames.bytes.count >> 20) MiB in memory, \(rounds) rounds; median and best")
-for measure in ["walk", "decode", "count", "all"] where only == nil || only == measure {
+for measure in ["walk", "decode", "inner", "vxlan", "count", "all"] where only == nil || only == measure {
     var tally = Tally()
     var times: [Double] = []
     times.reserveCapacity(rounds)
@@ -238,6 +260,8 @@ for measure in ["walk", "decode", "count", "all"] where only == nil || only == m
         switch measure {
         case "walk": walk(frames, &tally)
         case "decode": decode(frames, &tally)
+        case "inner": inner(frames, &tally)
+        case "vxlan": inner(tunnelled, &tally)
         case "count": count(frames, &tally)
         default: all(frames, map, &tally)
         }
