@@ -92,16 +92,24 @@ public struct CommunityID: Equatable, Sendable {
 }
 
 extension CommunityID: CustomStringConvertible {
-    /// `1:` and the digest in base64, as ASCII: for writers that want no `String`.
+    /// `1:` and the digest in base64 (RFC 4648), as ASCII: for writers that want no `String`.
     public var ascii: [30 of UInt8] {
+        let digits: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        // 160 bits are 26 digits of six bits and one of four; the last place stays "=".
         var text = [30 of UInt8](repeating: 0x3D)
         text[0] = 0x31
         text[1] = 0x3A
-        // 160 bits are 26 digits of six bits and one of four; the last place stays "=".
+        var bits: UInt64 = 0
+        var word = 0
+        var held: UInt64 = 0
         for digit in 0..<27 {
-            let bit = 6 * digit
-            let word = UInt64(digest[bit / 32]) << 32 | (bit < 128 ? UInt64(digest[bit / 32 + 1]) : 0)
-            text[2 + digit] = Self.base64Digit(UInt8(truncatingIfNeeded: word >> UInt64(58 - bit % 32) & 0x3F))
+            if held < 6 {
+                bits = bits << 32 | (word < 5 ? UInt64(digest[word]) : 0)
+                word += 1
+                held += 32
+            }
+            held &-= 6
+            text[2 + digit] = unsafe digits.utf8Start[Int(bits &>> held & 0x3F)]
         }
         return text
     }
@@ -110,16 +118,6 @@ extension CommunityID: CustomStringConvertible {
     public var description: String {
         let text = ascii
         return String(decoding: (0..<30).map { text[$0] }, as: UTF8.self)
-    }
-
-    private static func base64Digit(_ value: UInt8) -> UInt8 {
-        switch value {
-        case ..<26: 0x41 + value
-        case ..<52: 0x61 + value - 26
-        case ..<62: 0x30 + value - 52
-        case 62: 0x2B
-        default: 0x2F
-        }
     }
 }
 

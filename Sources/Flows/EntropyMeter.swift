@@ -90,28 +90,30 @@ public struct EntropyMeter: ~Copyable {
     private func longSum(_ bytes: RawSpan) -> UInt64 {
         defer { unsafe counters.update(repeating: 0, count: 4 * 256) }
         let length = bytes.byteCount
-        let words = length / 8
-        for index in 0..<words {
-            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: 8 &* index, as: UInt64.self)
-            countWord(word)
+        let whole = length & ~7
+        var offset = 0
+        while offset < whole {
+            countPair(bytes, at: offset, first: 0)
+            countPair(bytes, at: offset &+ 2, first: 512)
+            countPair(bytes, at: offset &+ 4, first: 0)
+            countPair(bytes, at: offset &+ 6, first: 512)
+            offset &+= 8
         }
-        for offset in 8 * words..<length {
+        while offset < length {
             let byte = unsafe bytes.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
             unsafe counters[Int(byte)] &+= 1
+            offset &+= 1
         }
         return length < Self.tabled ? tabledSum() : calculatedSum()
     }
 
+    /// Two bytes a load: taking eight apart costs a tenth more than loading four times.
+    /// - Parameter first: where the first of two histograms begins
     @inline(__always)
-    private func countWord(_ word: UInt64) {
-        unsafe counters[Int(word & 0xFF)] &+= 1
-        unsafe counters[256 &+ Int(word >> 8 & 0xFF)] &+= 1
-        unsafe counters[512 &+ Int(word >> 16 & 0xFF)] &+= 1
-        unsafe counters[768 &+ Int(word >> 24 & 0xFF)] &+= 1
-        unsafe counters[Int(word >> 32 & 0xFF)] &+= 1
-        unsafe counters[256 &+ Int(word >> 40 & 0xFF)] &+= 1
-        unsafe counters[512 &+ Int(word >> 48 & 0xFF)] &+= 1
-        unsafe counters[768 &+ Int(word >> 56)] &+= 1
+    private func countPair(_ bytes: RawSpan, at offset: Int, first: Int) {
+        let pair = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt16.self)
+        unsafe counters[first &+ Int(pair & 0xFF)] &+= 1
+        unsafe counters[first &+ 256 &+ Int(pair >> 8)] &+= 1
     }
 
     /// How many bytes had each of four values in a row, the first a multiple of four: 16 bits each, the first lowest.

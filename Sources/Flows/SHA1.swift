@@ -13,17 +13,14 @@ struct SHA1 {
                 (words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16]).rotatedLeft(by: 1)
         }
         var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
-        for index in 0..<80 {
-            let (mixed, constant): (UInt32, UInt32) =
-                switch index {
-                case ..<20: (d ^ b & (c ^ d), 0x5A82_7999)
-                case ..<40: (b ^ c ^ d, 0x6ED9_EBA1)
-                case ..<60: (b & c | d & (b | c), 0x8F1B_BCDC)
-                default: (b ^ c ^ d, 0xCA62_C1D6)
-                }
-            let next = a.rotatedLeft(by: 5) &+ mixed &+ e &+ constant &+ words[index]
+        func turn(_ mixed: UInt32, _ constant: UInt32, _ word: UInt32) {
+            let next = a.rotatedLeft(by: 5) &+ mixed &+ e &+ constant &+ word
             (a, b, c, d, e) = (next, a, b.rotatedLeft(by: 30), c, d)
         }
+        for index in 0..<20 { turn(d ^ b & (c ^ d), 0x5A82_7999, words[index]) }
+        for index in 20..<40 { turn(b ^ c ^ d, 0x6ED9_EBA1, words[index]) }
+        for index in 40..<60 { turn(b & c | d & (b | c), 0x8F1B_BCDC, words[index]) }
+        for index in 60..<80 { turn(b ^ c ^ d, 0xCA62_C1D6, words[index]) }
         state[0] &+= a
         state[1] &+= b
         state[2] &+= c
