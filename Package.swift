@@ -74,8 +74,17 @@ let package = Package(
         // Value Swift: no root, no kernel.
         .target(name: "Packets", dependencies: ["KernelABI"], swiftSettings: settings),
         .target(name: "Flows", dependencies: ["KernelABI", "Packets"], swiftSettings: settings),
-        .target(name: "Reports", swiftSettings: settings),
-        .target(name: "Publishing", dependencies: ["CHiredis", "CLinux", "Linux", "Reports"], swiftSettings: settings),
+        .target(name: "Reports", dependencies: ["Flows", "Packets"], swiftSettings: settings),
+        .target(
+            name: "Publishing",
+            dependencies: [
+                "CHiredis", "CLinux", "Linux", "Reports",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .target(
             name: "Dashboard",
             dependencies: [
@@ -124,7 +133,7 @@ let package = Package(
         test("CaptureTests", ["Capture", "Linux"]),
         test("PacketsTests", ["KernelABI", "Packets"]),
         test("FlowsTests", ["Flows", "KernelABI", "Packets"]),
-        test("ReportsTests", ["Reports"]),
+        test("ReportsTests", ["Flows", "Packets", "Reports"]),
         test("PublishingTests", ["Linux", "Publishing", "Reports"]),
         test("DashboardTests", ["Dashboard", "Linux", "Reports", .product(name: "Logging", package: "swift-log")]),
         test(
@@ -156,6 +165,12 @@ let package = Package(
 if Context.environment["WEIR_FUZZING"] != nil {
     package.targets += [
         .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "FuzzCapture",
+            dependencies: ["CFuzzer", "Capture", "Linux"],
+            path: "Tests/Fuzz/FuzzCapture",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        ),
         .executableTarget(
             name: "FuzzPackets",
             dependencies: ["CFuzzer", "Packets", "Flows"],

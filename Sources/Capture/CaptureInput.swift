@@ -119,7 +119,7 @@ extension CaptureInput {
         let here = lseek(file.rawValue, 0, SEEK_CUR)
         do throws(CaptureFileError.Reason) {
             guard here >= 0, let size = try size(of: file), size > here else { return nil }
-            let mapping = try map(file, from: UInt64(here), count: 1, size: UInt64(size), window: window)
+            let mapping = try map(file, from: UInt64(here), count: 2, size: UInt64(size), window: window)
             guard unsafe isPacked(UnsafeRawPointer(mapping.base + mapping.lead), mapping.count - mapping.lead) else {
                 return mapping
             }
