@@ -50,7 +50,8 @@ extension Packet {
     }
 
     /// Reads on inside the tunnels of a packet just decoded, and becomes the innermost IP packet found whole; without one
-    /// it stays what it was.
+    /// it stays what it was. MPLS and PPPoE behind Ethernet are tunnels here and unknown before, as they are to the
+    /// kernel's programs.
     ///
     /// Whatever follows a tunnel's header must be a decoded IP packet, so that other traffic on a tunnel's port is not
     /// taken for one. Of the frame only its lengths and its outermost VLAN stay; what segmentation offload put into it is

@@ -105,7 +105,7 @@ extension RawSpan {
         return (type, at + (isShort ? 1 : 2))
     }
 
-    /// Where a PPPoE session packet ends (RFC 2516 section 4); nil for discovery, other versions, and impossible lengths.
+    /// Where a PPPoE session packet ends (RFC 2516 section 4); nil for discovery, other versions, impossible lengths.
     ///
     /// The caller has checked that the 6 bytes of the header are there.
     func endOfPPPoE(at offset: Int, end: Int) -> Int? {

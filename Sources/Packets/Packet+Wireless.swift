@@ -47,7 +47,8 @@ extension Packet {
 }
 
 extension RawSpan {
-    /// The flags, zero where they are absent. Words that announce fields follow each other as long as their highest bit is set.
+    /// The flags, zero where they are absent. Words that announce fields follow each other while their highest bit is
+    /// set.
     fileprivate func flagsOfRadiotap(size: Int) -> UInt8 {
         let fields = be32(at: 4).byteSwapped
         var at = 8

@@ -19,8 +19,8 @@ public struct Packet: BitwiseCopyable, Sendable {
     public internal(set) var payloadLength: UInt32 = 0
     /// Packets that this frame was on the wire: 1 without segmentation offload.
     public internal(set) var segments: UInt32 = 1
-    /// What the fragments of one packet have in common, with the addresses and the protocol: 16 bits in IPv4, 32 in IPv6.
-    /// Zero in a packet that is not a fragment, whatever its header says.
+    /// What the fragments of one packet have in common, with the addresses and, in IPv4, the protocol: 16 bits in IPv4,
+    /// 32 in IPv6. Zero in a packet that is not a fragment, whatever its header says.
     public internal(set) var fragmentIdentification: UInt32 = 0
     /// Payload bytes of each segment but the last (the kernel's gso_size); 0 for a frame that is one packet.
     public internal(set) var segmentSize: UInt16 = 0

@@ -52,8 +52,8 @@ struct TunnelCaptureTests {
         #expect(found.innerEnds == Set(expected))
     }
 
-    /// Where the server's port of Teredo is not used, only state could tell; Zeek keeps it, the decoder does not. Bubbles,
-    /// which carry nothing, are no connections of Zeek's.
+    /// Where the server's port of Teredo is not used, only state could tell; Zeek keeps it, the decoder does not.
+    /// Bubbles, which carry nothing, are no connections of Zeek's.
     @Test(arguments: ["Teredo", "teredo_bubble_with_payload"])
     func teredoOfZeek(name: String) throws {
         let expected = try Connection.ofZeek("core.tunnels." + name.lowercased()).filter(\.isInside).map(\.ends)

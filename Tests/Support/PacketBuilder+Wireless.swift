@@ -1,6 +1,6 @@
 extension PacketBuilder {
-    /// A data frame of IEEE 802.11, from a station to its access point (`distribution` 1), to a station (2), between two
-    /// access points (3, four addresses) or without one (0). `kind` is the first byte: 0x08 data, 0x88 with QoS.
+    /// A data frame of IEEE 802.11, from a station to its access point (`distribution` 1), to a station (2), between
+    /// two access points (3, four addresses) or without one (0). `kind` is the first byte: 0x08 data, 0x88 with QoS.
     public func wireless(
         distribution: UInt8 = 1,
         kind: UInt8 = 0x08,
