@@ -26,12 +26,17 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
     public let tunnel: Tunnel
     /// Whether the initiator is the lower end of the key.
     private let isInitiatorLow: Bool
+    /// Of the flow's first packet, where that is ICMP or ICMPv6; else 0.
+    public let icmpType: UInt8
+    public let icmpCode: UInt8
 
     @inline(__always)
     init(_ key: FlowKey, startingWith packet: borrowing Packet, at time: Int64, isInitiatorLow: Bool) {
         self.key = key
         self.isInitiatorLow = isInitiatorLow
         tunnel = packet.tunnel
+        icmpType = packet.icmpType
+        icmpCode = packet.icmpCode
         features = FlowFeatures(startingWith: packet, at: time)
     }
 

@@ -14,7 +14,8 @@ extension Packet {
         guard isICMPError, Int(headerLength) < bytes.byteCount else { return nil }
         let quote = bytes.extracting(Int(headerLength)..<bytes.byteCount)
         // The quote is cut on purpose, so its length fields speak of bytes that are not here.
-        var packet = Packet(decoding: quote, link: .rawIP, wireLength: 0xFFFF + 40)
+        // It went through the network that the error came from.
+        var packet = Packet(decoding: quote, link: .rawIP, wireLength: 0xFFFF + 40, strippedTag: vlan)
         guard packet.family != .other, !packet.outcome.isMalformed else { return nil }
         let at = Int(packet.headerLength)
         let hasPorts = packet.transport == .tcp || packet.transport == .udp

@@ -1,4 +1,4 @@
-/// Writes JSON (RFC 8259) by appending: the result is always valid UTF-8, without null numbers, NaN or exponents.
+/// Writes JSON (RFC 8259) by appending: the result is always valid UTF-8, without null numbers or NaN.
 ///
 /// Text that strangers choose (process names, units) is escaped so far that it is harmless in a terminal, a log line
 /// and a `<script>` element: control characters, `<`, `>`, `&` and the line separators U+2028 and U+2029.
@@ -8,6 +8,12 @@ public struct JSONWriter: Sendable {
     private var needsComma = false
 
     public init() {}
+
+    /// Forgets what was written, and keeps the room for it.
+    public mutating func clear() {
+        bytes.removeAll(keepingCapacity: true)
+        needsComma = false
+    }
 
     // MARK: Values
 
@@ -27,7 +33,11 @@ public struct JSONWriter: Sendable {
 
     public mutating func integer(_ value: some BinaryInteger) {
         separate()
-        bytes.append(contentsOf: String(value).utf8)
+        if let small = UInt64(exactly: value) {
+            append(ShortestDecimal(small))
+        } else {
+            bytes.append(contentsOf: String(value).utf8)
+        }
     }
 
     /// The shortest decimal with at most `places` (0-6) digits after the point; what is not finite becomes 0.
@@ -49,6 +59,16 @@ public struct JSONWriter: Sendable {
             rest %= place
             place /= 10
         }
+    }
+
+    /// The shortest decimal that reads back as the same number; what is not finite becomes 0.
+    public mutating func number(_ value: Double) {
+        separate()
+        append(ShortestDecimal(value.isFinite ? value : 0))
+    }
+
+    private mutating func append(_ number: ShortestDecimal) {
+        for place in 0..<number.count { bytes.append(number.ascii[place]) }
     }
 
     public mutating func boolean(_ value: Bool) {
@@ -94,6 +114,11 @@ public struct JSONWriter: Sendable {
     public mutating func field(_ name: String, _ value: Double, places: Int) {
         key(name)
         decimal(value, places: places)
+    }
+
+    public mutating func field(_ name: String, _ value: Double) {
+        key(name)
+        number(value)
     }
 
     public mutating func field(_ name: String, _ value: Bool) {

@@ -43,7 +43,7 @@ public struct WallTime: Hashable, Comparable, Sendable {
 
     /// The Gregorian date of a day counted from 1970-01-01, by 400-year eras that begin on March 1
     /// (Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
-    private static func date(ofDay day: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    static func date(ofDay day: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = day + 719_468
         let era = shifted / 146_097
         let dayOfEra = shifted % 146_097
