@@ -132,7 +132,7 @@ let package = Package(
         test("HostTests", ["Host", "Linux"]),
         test("CaptureTests", ["Capture", "Linux"]),
         test("PacketsTests", ["KernelABI", "Packets"]),
-        test("FlowsTests", ["Flows", "KernelABI", "Packets"]),
+        test("FlowsTests", ["Capture", "Flows", "KernelABI", "Packets"]),
         test("ReportsTests", ["Flows", "Packets", "Reports"]),
         test("PublishingTests", ["Linux", "Publishing", "Reports"]),
         test("DashboardTests", ["Dashboard", "Linux", "Reports", .product(name: "Logging", package: "swift-log")]),

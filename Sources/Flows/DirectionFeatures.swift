@@ -45,7 +45,7 @@ public struct DirectionFeatures: BitwiseCopyable, Sendable {
         lastWindow = packet.window
     }
 
-    mutating func addUrgent() { urgents &+= 1 }
+    mutating func addUrgent(_ count: UInt32 = 1) { urgents &+= count }
 
     /// A frame of several packets: as many packets at one time, of which only the last may be shorter. Or a later fragment:
     /// it has payload and no transport header.
@@ -92,45 +92,51 @@ struct Bulk: BitwiseCopyable, Sendable {
     /// Nanoseconds without payload that end one.
     static let pause: Int64 = 1_000_000_000
 
-    private var start = Int64.min
-    /// The last payload of what may become a bulk.
-    private(set) var last = Int64.min
-    /// Packets and bytes since `start`; no further than needed to make a bulk.
-    private var run: UInt32 = 0
-    private var runBytes: UInt32 = 0
     private(set) var count: UInt32 = 0
     private(set) var packets: UInt32 = 0
     private(set) var bytes: UInt64 = 0
     /// Nanoseconds.
     private(set) var duration: Int64 = 0
 
-    /// - Parameters:
-    ///   - length: bytes of payload, at least 1.
-    ///   - other: the last payload of the other direction's run.
-    @inline(__always)
-    mutating func add(_ length: UInt32, packets added: UInt32, at time: Int64, other: Int64) {
-        if other > start || time &- last > Self.pause {
-            start = time
-            run = 0
-            runBytes = 0
-        }
-        if run < Self.packets {
-            run &+= added
-            runBytes &+= length
-            if run >= Self.packets { begin(at: time) }
-        } else {
-            packets &+= added
-            bytes &+= UInt64(length)
-            duration &+= time &- last
-        }
-        last = time
-    }
+    /// The row that a flow's last payload belongs to, which may become a bulk, or is one. There is no more than one at a
+    /// time: payload of the other direction ends it.
+    struct Run: BitwiseCopyable, Sendable {
+        private var start: Int64 = 0
+        private var last: Int64 = 0
+        /// Since `start`; no further than needed to make a bulk.
+        private var packets: UInt32 = 0
+        private var bytes: UInt32 = 0
+        private var side = UInt8.max
 
-    @inline(never)
-    private mutating func begin(at time: Int64) {
-        count &+= 1
-        packets &+= run
-        bytes &+= UInt64(runBytes)
-        duration &+= time &- start
+        /// - Parameters:
+        ///   - length: bytes of payload, at least 1.
+        ///   - bulk: what is counted for this side.
+        @inline(__always)
+        mutating func add(_ length: UInt32, packets added: UInt32, at time: Int64, side: UInt8, to bulk: inout Bulk) {
+            if side != self.side || time &- last > Bulk.pause {
+                self.side = side
+                start = time
+                packets = 0
+                bytes = 0
+            }
+            if packets < Bulk.packets {
+                packets &+= added
+                bytes &+= length
+                if packets >= Bulk.packets { begin(&bulk, at: time) }
+            } else {
+                bulk.packets &+= added
+                bulk.bytes &+= UInt64(length)
+                bulk.duration &+= time &- last
+            }
+            last = time
+        }
+
+        @inline(never)
+        private func begin(_ bulk: inout Bulk, at time: Int64) {
+            bulk.count &+= 1
+            bulk.packets &+= packets
+            bulk.bytes &+= UInt64(bytes)
+            bulk.duration &+= time &- start
+        }
     }
 }

@@ -9,6 +9,7 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
     public private(set) var first: Int64
     public private(set) var last: Int64
     private var gaps = TimeStatistics()
+    private var run = Bulk.Run()
     private var directions = [2 of DirectionFeatures](repeating: DirectionFeatures())
     /// Packets with ACK.
     public private(set) var acknowledgements: UInt32 = 0
@@ -24,6 +25,7 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
     private var activePeriods: UInt32 = 0
     private var idlePeriods: UInt32 = 0
     private var activeStart: Int64
+    private var activeTime: Int64 = 0
     private var idleTime: Int64 = 0
     private var active = TimeStatistics()
     private var idle = TimeStatistics()
@@ -40,8 +42,10 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
         first = time
         last = time
         activeStart = time
-        firstLength = packet.payloadLength
-        firstFlags = packet.flags
+        let isOffloaded = packet.segments > 1
+        firstLength = isOffloaded ? UInt32(packet.segmentSize) : packet.payloadLength
+        // Only the last of a frame's packets has it.
+        firstFlags = isOffloaded ? packet.flags.subtracting(.psh) : packet.flags
     }
 
     /// From the flow's initiator.
@@ -60,6 +64,7 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
         let gap = time &- last
         if gap < 0, profile == .corrected {
             time = last
+            gaps.addZero()
         } else if packets != 0 {
             if gap > Self.subflowPause { pause(gap, until: time) }
             gaps.add(gap)
@@ -77,14 +82,23 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
         guard packet.payloadLength > 0 else { return }
         // CICFlowMeter compares addresses by reference, so that each packet counts as backward there.
         let bulkSide = profile == .cic ? 1 : side
-        let other = profile == .cic ? Int64.min : directions[1 &- side].bulk.last
-        directions[bulkSide].bulk.add(packet.payloadLength, packets: packet.segments, at: time, other: other)
+        run.add(
+            packet.payloadLength,
+            packets: packet.segments,
+            at: time,
+            side: UInt8(truncatingIfNeeded: bulkSide),
+            to: &directions[bulkSide].bulk
+        )
     }
 
     @inline(never)
     private mutating func addUnusual(_ packet: borrowing Packet, at time: Int64, _ side: Int) {
-        if packet.segments > 1 { gaps.addZero() }
-        if packet.flags.contains(.ack) { acknowledgements &+= packet.segments &- 1 }
+        // Each of a frame's packets has its flags but FIN and PSH, which the last one has, and CWR, which the first one has.
+        let others = packet.segments &- 1
+        if others > 0 { gaps.addZero() }
+        if packet.flags.contains(.ack) { acknowledgements &+= others }
+        if packet.flags.contains(.ece) { echoes &+= others }
+        if packet.flags.contains(.urg) { directions[side].addUrgent(others) }
         directions[side].add(unusual: packet, at: time)
     }
 
@@ -104,6 +118,7 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
         guard gap > Self.idlePause else { return }
         if last > activeStart {
             active.add(last &- activeStart)
+            activeTime &+= last &- activeStart
             activePeriods &+= 1
         }
         idle.add(gap)
@@ -241,7 +256,7 @@ extension FlowFeatures {
         put(Double(isCIC ? backward.lastWindow : backward.firstWindow))
         // There the first packet is left out.
         put(Double(forward.dataPackets) - (isCIC && firstLength > 0 ? 1 : 0))
-        put(forward.packets == 0 ? 0 : Double(forward.shortestHeader))
+        put(forward.shortestHeader == .max ? 0 : Double(forward.shortestHeader))
         putMeans(periods.active)
         putMeans(periods.idle)
         return values
@@ -250,7 +265,7 @@ extension FlowFeatures {
     /// Periods with packets and without, in microseconds. CICFlowMeter never counts the period in which a flow ends.
     private func activity(_ profile: FlowProfile) -> (active: StatisticsSummary, idle: StatisticsSummary) {
         var (active, count) = (active, UInt64(activePeriods))
-        var sum = activeStart &- first &- idleTime
+        var sum = activeTime
         if profile == .corrected, last > activeStart {
             active.add(last &- activeStart)
             sum &+= last &- activeStart

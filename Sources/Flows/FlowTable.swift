@@ -136,7 +136,10 @@ extension FlowTable {
         let entry = unsafe entries + Int(number)
         let age = time &- (unsafe entry.pointee.record.features.first)
         let silence = time &- (unsafe entry.pointee.record.features.last)
-        let isForward = unsafe entry.pointee.record.isForward(fromLow: isFromLow)
+        // CICFlowMeter compares addresses alone: between two ports of one host all is forward.
+        let isForward =
+            unsafe entry.pointee.record.isForward(fromLow: isFromLow)
+            || profile == .cic && packet.source == packet.destination
         let state = unsafe entry.pointee.state
         if age > active || silence > idle || state != .open {
             switch verdict(&packet, number, age: age, silence: silence, isForward: isForward) {
@@ -145,9 +148,10 @@ extension FlowTable {
                 latest = 0
                 return false
             case .ends(let end):
-                finish(number, end)
                 // What only the clock has cut goes on the way it went.
-                let isInitiatorLow = end == .active ? isFromLow == isForward : isFromLow
+                let isInitiatorLow =
+                    end == .active ? unsafe entry.pointee.record.isForward(fromLow: true) : isFromLow
+                finish(number, end)
                 _ = start(key, &packet, time: time, clock: clock, hash: hash, isInitiatorLow: isInitiatorLow)
                 return true
             }
@@ -267,7 +271,7 @@ extension FlowTable {
         if profile == .cic {
             // There the initiator's FIN ends nothing, and the responder's ends all; the first packet's flags are not looked at.
             guard unsafe entry.pointee.record.features.packets > 1 else { return false }
-            if isForward, !packet.flags.contains(.rst) {
+            if isForward, packet.flags.contains(.fin) {
                 unsafe entry.pointee.state = .forwardFIN
                 return false
             }

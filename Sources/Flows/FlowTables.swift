@@ -78,6 +78,9 @@ public struct FlowTables: ~Copyable {
         return Place(packet, map)
     }
 
+    /// Of a packet that ``locate(_:time:interface:)`` has found a place for before.
+    public func place(of packet: borrowing Packet) -> Place { Place(packet, map) }
+
     /// Whether this worker keeps the flows of the place.
     @inline(__always)
     public func owns(_ place: Place) -> Bool { map.worker(of: place.shard) == worker }
@@ -183,7 +186,9 @@ public struct FlowTables: ~Copyable {
             unread.count(packet)
             return false
         }
-        guard packet.fragment != .none, packet.hasPorts || packet.fragment == .later else { return true }
+        // A first fragment without ports is cut in the capture; later ones of protocols without ports need none.
+        let needsPorts = packet.transport == .tcp || packet.transport == .udp || packet.protocolNumber == 132
+        guard packet.fragment != .none, packet.hasPorts || packet.fragment == .later && needsPorts else { return true }
         if fragments.complete(&packet, time: time, interface: interface) { return true }
         strayFragments.count(packet)
         return false
@@ -232,3 +237,6 @@ public struct FlowTables: ~Copyable {
         waiting = 0
     }
 }
+
+/// They own their memory alone and cannot be copied: they may go to the thread that uses them.
+extension FlowTables: @unchecked Sendable {}
