@@ -95,7 +95,7 @@ public struct CaptureReader: ~Copyable, @unchecked Sendable {
     }
 
     /// The captured bytes of the last frame, from its link header on and without its check sequence, until the next is
-    /// read; empty before the first.
+    /// read; empty before the first and behind the last.
     public var bytes: RawSpan {
         @_lifetime(borrow self)
         @inline(__always)
@@ -133,7 +133,11 @@ extension CaptureReader {
             throw failure(error)
         }
         if hasAll { return true }
-        if input.available == 0 { return false }
+        if input.available == 0 {
+            // The bytes may have gone with their window.
+            frameCount = 0
+            return false
+        }
         throw failure(.cut(missing: count - input.available))
     }
 

@@ -65,7 +65,7 @@ struct Reading: Equatable {
             self.error = error
         }
         #expect(reader.frames == UInt64(frames.count))
-        #expect(error == nil || reader.bytes.byteCount == 0)
+        #expect(reader.bytes.byteCount == 0)
     }
 
     /// A regular file without a name, at its start.
