@@ -11,8 +11,6 @@ public struct MapDescription: Equatable, Sendable {
     /// Entries it can hold.
     public let capacity: Int
     public let isPerCPU: Bool
-    /// Whether a key is an index.
-    public let isArray: Bool
 
     init(_ descriptor: borrowing Descriptor) throws(BPFError) {
         LibraryLog.silence()
@@ -26,7 +24,6 @@ public struct MapDescription: Equatable, Sendable {
         capacity = Int(info.max_entries)
         let type = bpf_map_type(rawValue: info.type)
         isPerCPU = type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH
-        isArray = type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_ARRAY
     }
 }
 

@@ -55,6 +55,24 @@ public struct Object: ~Copyable {
         )
     }
 
+    /// An array that can be mapped, as elements of which each of its values holds one or more.
+    public func array<Element>(
+        _ map: String,
+        of element: Element.Type = Element.self
+    ) throws(BPFError) -> Variable<Element> {
+        guard let found = unsafe bpf_object__find_map_by_name(handle, map) else {
+            throw .missing(what: "map", name: map, object: "\(name)")
+        }
+        let size = Int(unsafe bpf_map__value_size(found))
+        let stride = MemoryLayout<Element>.stride
+        guard size % stride == 0 else { throw .mismatch(name: map, expected: stride, found: size) }
+        return try Variable(
+            owning: try Self.duplicate(unsafe bpf_map__fd(found)),
+            offset: 0,
+            count: size / stride * Int(unsafe bpf_map__max_entries(found))
+        )
+    }
+
     private static func duplicate(_ number: Int32) throws(BPFError) -> Descriptor {
         do throws(SystemError) {
             return Descriptor(owning: try check("fcntl(F_DUPFD_CLOEXEC)") { fcntl(number, F_DUPFD_CLOEXEC, 0) })

@@ -2,30 +2,30 @@ import CLibBPF
 public import Linux
 import Synchronization
 
-/// A global variable of a loaded object, shared with the kernel: one element, or an array of them.
+/// A global variable of a loaded object, or an array that can be mapped, shared with the kernel: one element or many.
 ///
 /// Single elements of up to 8 bytes are read and written whole; larger ones may be seen half old, half new.
 @safe
 // Sendable: the mapping has one owner, and its words are shared with the kernel whichever thread looks at them.
 public struct Variable<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable {
-    /// The map that is the variable's section; may be passed to another process, with `offset` and `count`.
+    /// The array, or the map that is the variable's section; may be passed to another process, with `offset` and `count`.
     public let descriptor: Descriptor
-    /// Bytes from the section's start.
+    /// Bytes from the start.
     public let offset: Int
     public let count: Int
     private let mapping: Mapping
 
-    /// Takes a section's descriptor.
+    /// Takes a section's or an array's descriptor.
     public init(owning descriptor: consuming Descriptor, offset: Int, count: Int) throws(BPFError) {
         let description = try MapDescription(descriptor)
         let size = offset + count * MemoryLayout<Element>.stride
-        guard offset >= 0, count >= 0, offset % MemoryLayout<Element>.alignment == 0, size <= description.valueSize
-        else {
-            throw .mismatch(name: description.name, expected: size, found: description.valueSize)
+        let bytes = description.valueSize * description.capacity
+        guard offset >= 0, count >= 0, offset % MemoryLayout<Element>.alignment == 0, size <= bytes else {
+            throw .mismatch(name: description.name, expected: size, found: bytes)
         }
         let mapping: Mapping
         do throws(SystemError) {
-            mapping = try Mapping(descriptor, byteCount: description.valueSize)
+            mapping = try Mapping(descriptor, byteCount: bytes)
         } catch {
             throw .system(error)
         }
@@ -52,12 +52,18 @@ public struct Variable<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable
 }
 
 extension Variable where Element == UInt64 {
-    /// Takes a word's value and leaves 0, in one step.
-    public func take(_ index: Int) -> UInt64 {
+    /// A word; what was written before it is seen too.
+    func acquire(_ index: Int) -> UInt64 {
+        unsafe word(index).pointee.load(ordering: .acquiring)
+    }
+
+    /// Flips bits of a word in one step; what was written before is seen first.
+    func flip(_ bits: UInt64, at index: Int) {
+        unsafe word(index).pointee.bitwiseXor(bits, ordering: .releasing)
+    }
+
+    private func word(_ index: Int) -> UnsafePointer<Atomic<UInt64>> {
         precondition(0..<count ~= index, "index out of range")
-        let word = unsafe UnsafeRawPointer(base + index).assumingMemoryBound(to: Atomic<UInt64>.self)
-        // Most words are empty; a load leaves their cache lines shared.
-        guard unsafe word.pointee.load(ordering: .relaxed) != 0 else { return 0 }
-        return unsafe word.pointee.exchange(0, ordering: .sequentiallyConsistent)
+        return unsafe UnsafeRawPointer(base + index).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 }

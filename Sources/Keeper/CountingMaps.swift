@@ -10,7 +10,7 @@ public struct CountingMaps: ~Copyable, Sendable {
     /// The number of the service on a port, by the same key; 0: none.
     public let serviceOf: Variable<UInt16>
     public let services: Map<UInt32, weir_service>
-    public let clients: Map<weir_client_key, weir_client>
+    public let clients: ClientTable
     public let losses: Map<UInt32, weir_losses>
     /// Kernel memory of all of them, in bytes.
     public let memory: UInt64
@@ -21,10 +21,15 @@ public struct CountingMaps: ~Copyable, Sendable {
             counters: try copy(counting.interfaces.counters),
             placeOf: try copy(counting.interfaces.placeOf)
         )
-        let ports = try copy(counting.ports.counters)
+        let ports = try copy(counting.ports)
         let serviceOf = try copy(counting.serviceOf)
         let services = try copy(counting.services)
-        let clients = try copy(counting.clients)
+        let clients = ClientTable(
+            tags: try copy(counting.clients.tags),
+            clients: try copy(counting.clients.clients),
+            volumes: try copy(counting.clients.volumes),
+            sweep: try copy(counting.clients.sweep)
+        )
         let losses = try copy(counting.losses)
         let memory = try size { () throws(BPFError) in try counting.kernelMemory() }
         self.interfaces = interfaces

@@ -11,9 +11,9 @@ import Packets
 final class KernelCounters {
     private let maps: CountingMaps
     private var services = ServiceNumbers()
-    /// Clients that were idle for this long leave the table; their bytes then belong to the service's other clients.
-    static let clientPatience: UInt64 = 300_000_000_000
     private static let sweepPeriod: Int64 = 10_000_000_000
+    /// Clients that were idle for so many sweeps, five minutes, leave; their bytes then belong to the service's others.
+    private static let clientPatience: UInt32 = 30
     private var lastSweep: Int64 = 0
     /// Entries of the clients' table at the last sweep.
     private(set) var clients = 0
@@ -62,15 +62,12 @@ final class KernelCounters {
     func sweepClients(now: Int64) {
         guard now - lastSweep >= Self.sweepPeriod else { return }
         lastSweep = now
-        var idle: [weir_client_key] = []
         var services: [UInt32: ServiceClients] = [:]
         clients = 0
-        _ = try? maps.clients.forEach { key, client in
-            if UInt64(now) > client.last_seen &+ Self.clientPatience { return idle.append(key) }
+        maps.clients.sweep(patience: Self.clientPatience) { client, volume in
             clients += 1
-            services[UInt32(key.protocol) << 16 | UInt32(key.port), default: ServiceClients()].add(key, client)
+            services[client.service, default: ServiceClients()].add(client, PortCounters(volume))
         }
-        for key in idle { _ = try? maps.clients.remove(key) }
         for (key, var service) in services {
             // The total is read after its parts, so that the rest is never below zero.
             let total = (try? maps.ports.value(for: key)).flatMap(\.self).map(PortCounters.init) ?? PortCounters()
@@ -112,17 +109,15 @@ struct ServiceClients {
     /// The service's total less that: clients that left, that found the table full, that never completed a handshake.
     var others = PortCounters()
 
-    mutating func add(_ key: weir_client_key, _ client: weir_client) {
+    mutating func add(_ client: weir_client, _ counters: PortCounters) {
         count += 1
-        let counters = PortCounters(weir_port(in: client.in, out: client.out))
         named += counters
         let bytes = counters.received.bytes &+ counters.sent.bytes
         func weight(_ client: Client) -> UInt64 { client.counters.received.bytes &+ client.counters.sent.bytes }
         if busiest.count == Self.limit, let least = busiest.last, weight(least) >= bytes { return }
-        let (high, low) = unsafe unsafeBitCast(key.address, to: (UInt64, UInt64).self)
-        let address = Address(high: UInt64(bigEndian: high), low: UInt64(bigEndian: low))
+        let address = Address(high: UInt64(bigEndian: client.address.0), low: UInt64(bigEndian: client.address.1))
         let place = busiest.firstIndex { weight($0) < bytes } ?? busiest.count
-        busiest.insert(Client(address: address, counters: counters, connections: client.connections), at: place)
+        busiest.insert(Client(address: address, counters: counters, connections: UInt64(client.connections)), at: place)
         if busiest.count > Self.limit { busiest.removeLast() }
     }
 }

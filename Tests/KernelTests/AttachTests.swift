@@ -156,6 +156,36 @@ typealias Attachment = BPF.Attachment
         }
     }
 
+    @Test(
+        "a foreign XDP program keeps its number and its work; we count what it lets through",
+        arguments: hooks,
+        ForeignXDP.Mode.allCases
+    )
+    func foreignXDP(_ hook: Attachment.Hook, _ mode: ForeignXDP.Mode) throws {
+        try VethPair.with {
+            let counting = try Self.watching([VethPair.near, VethPair.far])
+            let far = Int32(try VethPair.index(of: VethPair.far))
+            let foreign = try ForeignXDP(on: far, mode)
+            let attachment = try Self.attach(counting, to: VethPair.far, hook)
+            let near = try Self.attach(counting, to: VethPair.near, hook)
+            #expect(foreign.attached == foreign.program.id)
+            try Self.send(100)
+            // Frames arrive in another context than they are sent in.
+            #expect(try eventually(within: 5) { try Self.totals(counting, of: VethPair.far).rx.frames == 50 })
+            #expect(foreign.runs == 100)
+            var expected = Totals()
+            for _ in 0..<50 { expected.expect(bytes: 100, family: WEIR_IPV4, protocol: WEIR_TCP) }
+            #expect(try Self.totals(counting, of: VethPair.far).rx == expected)
+            for _ in 0..<50 { expected.expect(bytes: 100, family: WEIR_IPV4, protocol: WEIR_TCP) }
+            #expect(try Self.totals(counting, of: VethPair.near).tx == expected)
+            #expect(try attachment.isAttached() && near.isAttached())
+            _ = consume attachment
+            #expect(foreign.attached == foreign.program.id)
+            try Self.send(10)
+            #expect(eventually(within: 5) { foreign.runs == 110 })
+        }
+    }
+
     @Test("a foreign filter keeps its number, and its qdisc")
     func foreignFilter() throws {
         try VethPair.with {

@@ -44,25 +44,17 @@ import Testing
             [("syn_in", \.syn_in), ("syn_ack_out", \.syn_ack_out), ("completed", \.completed)]
         ),
         Expected(
-            "weir_client_key",
-            weir_client_key.self,
-            [("address", \.address), ("port", \.port), ("protocol", \.protocol), ("reserved", \.reserved)]
-        ),
-        Expected(
             "weir_client",
             weir_client.self,
             [
-                ("in", \.in), ("out", \.out), ("connections", \.connections), ("last_seen", \.last_seen),
-                ("reserved", \.reserved),
+                ("address", \.address), ("service", \.service), ("connections", \.connections),
+                ("last_seen", \.last_seen), ("reserved", \.reserved),
             ]
         ),
         Expected(
             "weir_losses",
             weir_losses.self,
-            [
-                ("interface_unknown", \.interface_unknown), ("clients_full", \.clients_full),
-                ("client_errors", \.client_errors),
-            ]
+            [("interface_unknown", \.interface_unknown), ("clients_full", \.clients_full)]
         ),
     ]
 

@@ -1,5 +1,7 @@
 import BPF
+import Glibc
 import KernelABI
+import Linux
 import Support
 import Testing
 
@@ -62,8 +64,8 @@ import Testing
         }
     }
 
-    private func watching(clients: Int = 1024) throws -> Counted {
-        let counted = try Counted(clients: clients)
+    private func watching(clients: Int = 1024, layout: TableLayout? = nil) throws -> Counted {
+        let counted = try Counted(clients: clients, layout: layout)
         counted.serve(WEIR_TCP, 443, as: 7)
         counted.serve(WEIR_UDP, 53, as: 4095)
         return counted
@@ -83,22 +85,22 @@ import Testing
         // A repeated answer stands for the same handshake.
         try counted.egress(connection.fromService([.syn, .ack], sequence: 5000))
         #expect(try counts(counted) == [1, 2, 0])
-        #expect(try counted.client(connection.client, WEIR_TCP, 443) == nil)
+        #expect(counted.client(connection.client, WEIR_TCP, 443) == nil)
 
         let third = connection.toService([.ack], acknowledgement: 5001)
         try counted.ingress(third)
         #expect(try counts(counted) == [1, 2, 1])
-        let entered = try #require(try counted.client(connection.client, WEIR_TCP, 443))
-        #expect(entered.connections == 1 && entered.in.packets == 1 && entered.in.bytes == UInt64(third.bytes.count))
-        #expect(entered.out.packets == 0 && entered.last_seen > 0)
+        let entered = try counted.entered(connection.client, WEIR_TCP, 443)
+        #expect(entered.entry.connections == 1 && entered.volume.out.packets == 0)
+        #expect(entered.volume.in.packets == 1 && entered.volume.in.bytes == UInt64(third.bytes.count))
 
         try counted.ingress(third)
         let answer = connection.fromService([.ack], payload: 500)
         try counted.egress(answer)
         #expect(try counts(counted) == [1, 2, 1])
-        let later = try #require(try counted.client(connection.client, WEIR_TCP, 443))
-        #expect(later.connections == 1 && later.in.packets == 2 && later.out.packets == 1)
-        #expect(later.out.bytes == UInt64(answer.bytes.count) && later.last_seen >= entered.last_seen)
+        let later = try counted.entered(connection.client, WEIR_TCP, 443)
+        #expect(later.entry.connections == 1 && later.volume.in.packets == 2 && later.volume.out.packets == 1)
+        #expect(later.volume.out.bytes == UInt64(answer.bytes.count))
     }
 
     @Test("the highest sequence number wraps")
@@ -117,7 +119,7 @@ import Testing
             try counted.ingress(Connection.v4.toService([.ack], acknowledgement: sequence + 1))
         }
         #expect(try counts(counted) == [0, 2, 2])
-        #expect(try counted.client(Connection.v4.client, WEIR_TCP, 443)?.connections == 2)
+        #expect(counted.client(Connection.v4.client, WEIR_TCP, 443)?.entry.connections == 2)
     }
 
     struct Impostor: Sendable, CustomTestStringConvertible {
@@ -153,7 +155,7 @@ import Testing
         try counted.ingress(impostor.packet)
         #expect(try counts(counted)[2] == 0)
         #expect(try counts(counted, 8)[2] == 0)
-        #expect(try entries(counted) == 0)
+        #expect(counted.clients().count == 0)
         // The right one still does.
         try counted.ingress(Connection.v4.toService([.ack], acknowledgement: 5001))
         #expect(try counts(counted)[2] == 1)
@@ -168,10 +170,10 @@ import Testing
         }
         // Data in a SYN+ACK (TCP Fast Open) proves nothing of the client.
         try counted.egress(Connection.v4.fromService([.syn, .ack], payload: 9))
-        #expect(try entries(counted) == 0)
+        #expect(counted.clients().count == 0)
         try counted.egress(Connection.v4.fromService([.ack], payload: 1))
-        let entered = try #require(try counted.client(Connection.v4.client, WEIR_TCP, 443))
-        #expect(entered.connections == 0 && entered.out.packets == 1)
+        let entered = try counted.entered(Connection.v4.client, WEIR_TCP, 443)
+        #expect(entered.entry.connections == 0 && entered.volume.out.packets == 1)
     }
 
     @Test("a UDP client enters once it was answered")
@@ -181,12 +183,12 @@ import Testing
         let question = link.ipv4(from: "10.0.0.1", to: "10.0.0.255").udp(from: 40000, to: 53).payload(count: 30)
         let answer = link.ipv4(from: "10.0.0.255", to: "10.0.0.1").udp(from: 53, to: 40000).payload(count: 300)
         try counted.ingress(question)
-        #expect(try entries(counted) == 0)
+        #expect(counted.clients().count == 0)
         try counted.egress(answer)
         try counted.ingress(question)
-        let client = try #require(try counted.client([10, 0, 0, 1], WEIR_UDP, 53))
-        #expect(client.in.packets == 1 && client.out.packets == 1 && client.connections == 0)
-        #expect(client.out.bytes == UInt64(answer.bytes.count))
+        let client = try counted.entered([10, 0, 0, 1], WEIR_UDP, 53)
+        #expect(client.volume.in.packets == 1 && client.volume.out.packets == 1 && client.entry.connections == 0)
+        #expect(client.volume.out.bytes == UInt64(answer.bytes.count))
         #expect(try counts(counted, 4095) == [0, 0, 0])
     }
 
@@ -197,67 +199,153 @@ import Testing
         try counted.ingress(Connection.v4.toService([.syn]))
         try counted.egress(Connection.v4.fromService([.ack], payload: 10))
         #expect(try counts(counted) == [0, 0, 0])
-        #expect(try entries(counted) == 0)
+        #expect(counted.clients().count == 0)
     }
 
-    @Test("a full table turns clients away visibly and loses no total")
-    func full() throws {
-        let counted = try watching(clients: 4)
+    /// IPv4 clients by number.
+    private func answer(_ number: Int, payload: Int = 10) -> PacketBuilder {
+        let address = "10.\(number >> 16).\(number >> 8 & 0xFF).\(number & 0xFF)"
+        return PacketBuilder().ethernet().ipv4(from: "192.0.2.1", to: address).udp(from: 53, to: 40000)
+            .payload(count: payload)
+    }
+
+    @Test("a full table turns clients away visibly and loses no total", arguments: TableLayout.allCases)
+    func full(_ layout: TableLayout) throws {
+        let counted = try watching(clients: 64, layout: layout)
         var sent: UInt64 = 0
         for round in 0..<2 {
-            for number in 1...10 {
-                let answer = Connection.v4.number(number).fromService([.ack], payload: 100 + round)
+            for number in 0..<200 {
+                let answer = answer(number, payload: 100 + round)
                 try counted.egress(answer)
                 sent += UInt64(answer.bytes.count)
             }
         }
-        #expect(try entries(counted) == 4)
-        let losses = try counted.losses()
-        #expect(losses.clients_full == 12 && losses.client_errors == 0)
-        let total = try counted.port(WEIR_TCP, 443).out
-        #expect(total.packets == 20 && total.bytes == sent)
-        #expect(try clientTotals(counted).packets == 8)
-
-        // One leaves with its totals, and its place is free at once.
-        let gone = try #require(try counted.counting.clients.take(weir_client_key([10, 0, 0, 1], WEIR_TCP, 443)))
-        #expect(gone.out.packets == 2)
-        #expect(try counted.counting.clients.take(weir_client_key([10, 0, 0, 1], WEIR_TCP, 443)) == nil)
-        try counted.egress(Connection.v4.number(10).fromService([.ack], payload: 1))
-        #expect(try counted.client([10, 0, 0, 10], WEIR_TCP, 443)?.out.packets == 1)
-        #expect(try counted.losses().clients_full == 12)
+        // There are 96 slots, of which a few may be out of reach for all of these clients.
+        let clients = counted.clients()
+        #expect((90...96).contains(clients.count))
+        #expect(clients.allSatisfy { $0.volume.out.packets == 2 })
+        #expect(try counted.losses().clients_full == UInt64(2 * (200 - clients.count)))
+        let total = try counted.port(WEIR_UDP, 53).out
+        #expect(total.packets == 400 && total.bytes == sent)
     }
 
     @Test("the default table holds all of its 65,536 clients, and reading brings each once")
     func many() throws {
         let counted = try watching(clients: 65_536)
         let link = PacketBuilder().ethernet()
-        for number in 0..<65_600 {
+        for number in 0..<65_536 {
             let address = "10.\(number >> 16).\(number >> 8 & 0xFF).\(number & 0xFF)"
             try counted.egress(link.ipv4(from: "192.0.2.1", to: address).udp(from: 53, to: 40000).payload(count: 10))
         }
-        var seen = Set<[UInt8]>()
-        try counted.counting.clients.forEach { key, client in
-            var key = key
-            let address = unsafe withUnsafeBytes(of: &key.address) { unsafe Array($0) }
-            #expect(seen.insert(address).inserted && client.out.packets == 1)
-        }
-        // The kernel keeps a spare entry for each CPU, which may serve too.
+        let clients = counted.clients()
+        #expect(clients.allSatisfy { $0.volume.out.packets == 1 })
+        #expect(Set(clients.map(\.address)).count == clients.count)
+        // Seeded at random: about one time in a hundred somebody finds both of his buckets full; two do so never.
         let full = try counted.losses().clients_full
-        #expect(seen.count >= 65_536 && UInt64(seen.count) + full == 65_600)
+        #expect(full <= 2 && clients.count + Int(full) == 65_536)
     }
 
-    private func entries(_ counted: borrowing Counted) throws -> Int {
-        var count = 0
-        try counted.counting.clients.forEach { _, _ in count += 1 }
-        return count
-    }
-
-    private func clientTotals(_ counted: borrowing Counted) throws -> weir_volume {
-        var total = weir_volume()
-        try counted.counting.clients.forEach { _, client in
-            total.packets += client.in.packets + client.out.packets
-            total.bytes += client.in.bytes + client.out.bytes
+    @Test("idle clients leave, and who comes again begins at zero", arguments: TableLayout.allCases)
+    func leaving(_ layout: TableLayout) throws {
+        let counted = try watching(clients: 64, layout: layout)
+        func sweep(patience: UInt32 = 2) -> Int {
+            var present = 0
+            counted.counting.clients.sweep(patience: patience) { _, _ in present += 1 }
+            return present
         }
-        return total
+        for number in 0..<50 { try counted.egress(answer(number)) }
+        #expect(sweep() == 50 && sweep() == 50)
+        // One is seen again, the others' patience ends in the sweep after the next.
+        try counted.egress(answer(7))
+        #expect(sweep() == 50)
+        #expect(sweep() == 1)
+        #expect(counted.clients().map(\.volume.out.packets) == [2])
+        // While a slot is being left it is neither found nor given away, and its counters stay until it is free.
+        for number in 0..<50 { try counted.egress(answer(number)) }
+        let back = counted.clients()
+        #expect(back.count + Int(try counted.losses().clients_full) == 50)
+        #expect(back.count { $0.volume.out.packets == 1 } == back.count - 1)
+        // Now the old slots are free, and cleared.
+        #expect(sweep() == back.count)
+        for number in 0..<50 { try counted.egress(answer(number)) }
+        #expect(counted.clients().count == 50)
+        #expect(try counted.port(WEIR_UDP, 53).out.packets == 151)
+    }
+
+    @Test("newcomers whom several CPUs see at once enter once", arguments: TableLayout.allCases)
+    func together(_ layout: TableLayout) throws {
+        let counted = try watching(clients: 65_536, layout: layout)
+        let clients = 20_000
+        let answers = (0..<clients).map { Program.TestFrame(answer($0).bytes) }
+        try inTwoThreads(counted) { egress in
+            for answer in answers { try egress.run(answer) }
+        } meanwhile: {
+            for answer in answers { try counted.egress(answer) }
+        }
+        let entered = counted.clients()
+        #expect(entered.count == clients)
+        #expect(entered.allSatisfy { $0.volume.out.packets == 3 })
+    }
+
+    @Test("clients that come and go at once with others mix nothing up", arguments: TableLayout.allCases)
+    func coming(_ layout: TableLayout) throws {
+        let counted = try watching(clients: 1024, layout: layout)
+        let (clients, rounds) = (2_000, 20)
+        let answers = (0..<clients).map { Program.TestFrame(answer($0).bytes) }
+        func sweep() throws -> Int {
+            var addresses: [[UInt8]] = []
+            var packets: UInt64 = 0
+            counted.counting.clients.sweep(patience: 0) { entry, volume in
+                packets += volume.out.packets
+                addresses.append(CountedClient(entry: entry, volume: volume).address)
+            }
+            #expect(Set(addresses).count == addresses.count)
+            #expect(try packets <= counted.port(WEIR_UDP, 53).out.packets)
+            // Longer than a program runs.
+            usleep(3_000)
+            return addresses.count
+        }
+        try inTwoThreads(counted) { egress in
+            for _ in 0..<rounds {
+                for answer in answers { try egress.run(answer) }
+            }
+        } meanwhile: {
+            let all = UInt64(2 * rounds * clients)
+            while try counted.port(WEIR_UDP, 53).out.packets < all { _ = try sweep() }
+        }
+        for _ in 0..<3 { _ = try sweep() }
+        #expect(counted.clients().isEmpty)
+        // The table is as new: who enters begins at zero.
+        for answer in answers.prefix(1_000) { try counted.egress(answer) }
+        let back = counted.clients()
+        #expect(back.count >= 998 && back.allSatisfy { $0.volume.out.packets == 1 })
+    }
+
+    /// Runs `body` in two threads, and beside them `meanwhile` in this one.
+    private func inTwoThreads(
+        _ counted: borrowing Counted,
+        _ body: @escaping @Sendable (borrowing Program) throws -> Void,
+        meanwhile: () throws -> Void
+    ) throws {
+        let egress = counted.counting.egress.descriptor.rawValue
+        let run: @Sendable () -> Void = {
+            do {
+                try body(Program(owning: Descriptor(owning: fcntl(egress, F_DUPFD_CLOEXEC, 0))))
+            } catch {
+                Issue.record(error)
+            }
+        }
+        let first = try Worker(name: "first", run)
+        let second = try Worker(name: "second", run)
+        try meanwhile()
+        first.join()
+        second.join()
+    }
+
+    @Test("a table is no larger than asked for, and the least works", arguments: [1, 5, 6])
+    func small(_ capacity: Int) throws {
+        let counted = try watching(clients: capacity)
+        for number in 0..<capacity { try counted.egress(answer(number)) }
+        #expect(counted.clients().count == capacity)
     }
 }

@@ -1,5 +1,8 @@
 import BPF
+import CLibBPF
+import Glibc
 import KernelABI
+import Linux
 import Support
 import Testing
 
@@ -79,7 +82,7 @@ struct Counted: ~Copyable {
     /// Loopback.
     static let interface: UInt32 = 1
 
-    init(options: UInt32 = WEIR_INTERFACE_LOCAL_PORTS, clients: Int = 1024, layout: PortLayout? = nil) throws {
+    init(options: UInt32 = WEIR_INTERFACE_LOCAL_PORTS, clients: Int = 1024, layout: TableLayout? = nil) throws {
         let counting = try Counting(clients: clients, layout: layout)
         try Self.watch(counting, options)
         self.counting = counting
@@ -112,7 +115,7 @@ struct Counted: ~Copyable {
     func tx() throws -> Totals { Totals(try #require(try counting.interfaces.value(for: Self.interface)).tx) }
 
     func port(_ protocol: UInt32, _ port: UInt16) throws -> weir_port {
-        try #require(try counting.ports.counters.value(for: `protocol` << 16 | UInt32(port)))
+        try #require(try counting.ports.value(for: `protocol` << 16 | UInt32(port)))
     }
 
     func serve(_ protocol: UInt32, _ port: UInt16, as number: UInt16) {
@@ -121,20 +124,56 @@ struct Counted: ~Copyable {
 
     func service(_ number: UInt32) throws -> weir_service { try #require(try counting.services.value(for: number)) }
 
-    func client(_ address: [UInt8], _ protocol: UInt32, _ port: UInt16) throws -> weir_client? {
-        try counting.clients.value(for: weir_client_key(address, `protocol`, port))
+    /// Of an address of four bytes or sixteen.
+    func client(_ address: [UInt8], _ protocol: UInt32, _ port: UInt16) -> CountedClient? {
+        let mapped = address.count == 4 ? [UInt8](repeating: 0, count: 10) + [0xFF, 0xFF] + address : address
+        return clients().first { $0.address == mapped && $0.entry.service == `protocol` << 16 | UInt32(port) }
+    }
+
+    /// One that must be in the table.
+    func entered(_ address: [UInt8], _ protocol: UInt32, _ port: UInt16) throws -> CountedClient {
+        let found = client(address, `protocol`, port)
+        return try #require(found)
+    }
+
+    func clients() -> [CountedClient] {
+        var clients: [CountedClient] = []
+        counting.clients.forEach { clients.append(CountedClient(entry: $0, volume: $1)) }
+        return clients
+    }
+
+    /// The ports at which something was counted.
+    func countedPorts() throws -> [UInt32: weir_port] {
+        let (entries, copies) = (Int(WEIR_PORT_PROTOCOLS * WEIR_PORTS), counting.ports.description.isPerCPU)
+        let stride = copies ? try Processors.possible() : 1
+        var keys = [UInt32](repeating: 0, count: entries)
+        var values = [weir_port](repeating: weir_port(), count: entries * stride)
+        var (count, cursor) = (UInt32(entries), UInt32(0))
+        let number = counting.ports.descriptor.rawValue
+        let result = unsafe bpf_map_lookup_batch(number, nil, &cursor, &keys, &values, &count, nil)
+        try #require((result == 0 || result == -ENOENT) && Int(count) == entries)
+        var found: [UInt32: weir_port] = [:]
+        for place in values.indices where values[place].in.packets + values[place].out.packets > 0 {
+            found[keys[place / stride], default: weir_port()].add(values[place])
+        }
+        return found
     }
 
     func losses() throws -> weir_losses { try #require(try counting.losses.value(for: 0)) }
 }
 
-extension weir_client_key {
-    /// Four bytes stand for IPv4, sixteen for IPv6.
-    init(_ address: [UInt8], _ protocol: UInt32, _ port: UInt16) {
-        self.init()
-        let mapped = address.count == 4 ? [UInt8](repeating: 0, count: 10) + [0xFF, 0xFF] + address : address
-        unsafe withUnsafeMutableBytes(of: &self.address) { unsafe $0.copyBytes(from: mapped) }
-        self.port = port
-        self.protocol = UInt8(`protocol`)
+struct CountedClient {
+    var entry: weir_client
+    var volume: weir_port
+
+    var address: [UInt8] { unsafe withUnsafeBytes(of: entry.address) { unsafe Array($0) } }
+}
+
+extension weir_port {
+    fileprivate mutating func add(_ other: weir_port) {
+        `in`.packets += other.in.packets
+        `in`.bytes += other.in.bytes
+        out.packets += other.out.packets
+        out.bytes += other.out.bytes
     }
 }

@@ -39,7 +39,7 @@ enum CountingLoad {
             measure.add("error_frames", distance(sent.frames, after.frames - before.frames))
             measure.add("error_packets", distance(sent.frames, after.total.packets - before.total.packets))
             measure.add("error_bytes", distance(sent.bytes, after.total.bytes - before.total.bytes))
-            if case .clients = variation { try addClients(counting, sent, to: &measure) }
+            if case .clients = variation { addClients(counting, sent, to: &measure) }
 
             try addCost(counting.ingress, interface, variation, seconds, to: &measure)
             guard try attachment.isAttached() else { throw BPFError.unsupported(what: "staying attached", since: "?") }
@@ -76,11 +76,11 @@ enum CountingLoad {
         _ counting: borrowing Counting,
         _ sent: Generator.Sent,
         to measure: inout Measure
-    ) throws {
+    ) {
         var (count, packets) = (0, UInt64(0))
-        try counting.clients.forEach { _, client in
+        counting.clients.forEach { _, volume in
             count += 1
-            packets += client.in.packets
+            packets += volume.in.packets
         }
         measure.add("clients", count)
         measure.add("error_client_packets", distance(sent.frames, packets))

@@ -40,7 +40,7 @@ enum EstimateLoad {
             let port = WEIR_TCP << 16 | UInt32(Traffic.service)
             for _ in 0..<rounds {
                 let offeredBefore = try class0(filter)
-                let exactBefore = try counting.ports.counters.value(for: port)?.in.packets ?? 0
+                let exactBefore = try counting.ports.value(for: port)?.in.packets ?? 0
                 let generator = try Generator(Traffic.synchronize, .spoofed(ports: Traffic.service))
                 var kept: UInt64 = 0
                 let end = Clock.monotonic.now() + Int64(seconds) * 1_000_000_000 / Int64(rounds)
@@ -49,7 +49,7 @@ enum EstimateLoad {
                 for _ in 0..<3 { try read(&ring, &kept) }
 
                 let sampled = try class0(filter).since(offeredBefore)
-                let exact = (try counting.ports.counters.value(for: port)?.in.packets ?? 0) - exactBefore
+                let exact = (try counting.ports.value(for: port)?.in.packets ?? 0) - exactBefore
                 guard let estimate = sampled.estimate(count: kept) else { continue }
                 let distance = abs(estimate.total - Double(exact)) / estimate.standardError
                 worst = max(worst, distance)

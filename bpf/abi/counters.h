@@ -90,12 +90,6 @@ struct weir_port {
 _Static_assert(sizeof(struct weir_port) == 32, "weir_port changed");
 
 /*
- * The variable "touched": one bit for each entry of "ports", set after the entry was counted up. User space takes a word
- * (swaps in 0) and reads the ports it names, so that a reader need not walk all of them.
- */
-#define WEIR_TOUCHED_WORDS (WEIR_PORT_PROTOCOLS * 65536U / 64U)
-
-/*
  * Map "services": per-CPU array, key the service's number (1 ... WEIR_SERVICES - 1), which user space gives to a listening
  * port in the variable "service_of": __u16 [WEIR_TCP or WEIR_UDP][port], 0 for a port where nothing listens.
  */
@@ -107,31 +101,38 @@ struct weir_service {
 };
 _Static_assert(sizeof(struct weir_service) == 24, "weir_service changed");
 
-/* Map "clients": hash, one entry per client of a service. IPv4 addresses are stored mapped (::ffff:a.b.c.d). */
-struct weir_client_key {
-    __u8 address[16];
-    __u16 port;     /* the service's, host byte order */
-    __u8 protocol;  /* WEIR_TCP or WEIR_UDP */
-    __u8 reserved;
-};
-_Static_assert(sizeof(struct weir_client_key) == 20, "weir_client_key has padding");
+/*
+ * The clients of services: a table of our own, since the kernel's hash waits for memory several times a look-up.
+ *
+ * It is made of buckets of WEIR_CLIENT_WAYS slots; a client stands in one of the two buckets that its hash names. Each of
+ * the arrays has an element for a bucket:
+ *   "client_tags"     __u64: a byte for each slot, the first in the lowest bits; small enough to stay in the cache. 0: free,
+ *                     WEIR_CLIENT_LEAVING, or WEIR_CLIENT_PRESENT and seven bits of the client's hash
+ *   "clients"         struct weir_client for each slot
+ *   "client_volumes"  struct weir_port for each slot, and all that once for each CPU, unless they share one
+ * Programs take free slots and never give one up. User space, alone, marks a slot as leaving; no program finds the client
+ * then. By the next sweep none still writes to it: user space clears the slot and frees it.
+ *
+ * The variable "sweep", __u32: a number that user space raises with each sweep; how a client's age is told without a clock.
+ */
+#define WEIR_CLIENT_WAYS 8U
+#define WEIR_CLIENT_LEAVING 0x01U
+#define WEIR_CLIENT_PRESENT 0x80U
 
 struct weir_client {
-    struct weir_volume in;  /* from the client */
-    struct weir_volume out; /* to the client */
-    __u64 connections;      /* handshakes completed since it entered */
-    __u64 last_seen;        /* nanoseconds, CLOCK_MONOTONIC */
-    __u64 reserved;         /* the kernel's head, 48 bytes, the key, 24, and this make 128: an entry lies in two cache lines
-                               that are fetched together, and its counters in one of them */
+    __u64 address[2]; /* as in the packet; IPv4 mapped (::ffff:a.b.c.d) */
+    __u32 service;    /* the service's key in "ports" */
+    __u32 connections; /* handshakes completed since it entered */
+    __u32 last_seen;  /* the sweep in which it last sent or was sent something */
+    __u32 reserved;
 };
-_Static_assert(sizeof(struct weir_client) == 56, "weir_client changed");
+_Static_assert(sizeof(struct weir_client) == 32, "two clients in a cache line");
 
 /* Map "losses": per-CPU array with one entry; every way in which the tables can turn something away. */
 struct weir_losses {
     __u64 interface_unknown; /* frames on an interface that is not in "interfaces" */
-    __u64 clients_full;      /* times a client did not enter: the table was full. Its bytes stay in the port's total */
-    __u64 client_errors;     /* times a client did not enter for another reason */
+    __u64 clients_full;      /* times a client did not enter: its buckets were full. Its bytes stay in the port's total */
 };
-_Static_assert(sizeof(struct weir_losses) == 24, "weir_losses changed");
+_Static_assert(sizeof(struct weir_losses) == 16, "weir_losses changed");
 
 #endif

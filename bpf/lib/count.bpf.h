@@ -27,8 +27,6 @@ struct {
     __type(value, struct weir_port);
 } ports SEC(".maps");
 
-__u64 touched[WEIR_TOUCHED_WORDS];
-
 /* Each way of losing something. One entry. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -66,12 +64,6 @@ static __always_inline void add(struct weir_volume *volume, const struct amount 
 {
     volume->packets += amount->packets;
     volume->bytes += amount->bytes;
-}
-
-static __always_inline void add_shared(struct weir_volume *volume, const struct amount *amount)
-{
-    __sync_fetch_and_add(&volume->packets, amount->packets);
-    __sync_fetch_and_add(&volume->bytes, amount->bytes);
 }
 
 /* 1 if `value` is above `bound`, without a branch: sizes are as good as random, and a wrong guess costs more than all. */
@@ -119,44 +111,57 @@ static __always_inline struct amount measure(
     return amount;
 }
 
-static __always_inline void count_interface(
-    struct weir_direction *direction, const struct packet *packet, const struct amount *amount)
+/* One direction's totals. What the frame amounts to on the wire. */
+static __always_inline struct amount count_interface(
+    struct __sk_buff *skb, const struct packet *packet, struct weir_direction *direction)
 {
+    struct amount amount = measure(skb, packet, direction);
+
     direction->frames += 1;
-    add(&direction->total, amount);
+    add(&direction->total, &amount);
     if (packet->family < WEIR_FAMILIES)
-        add(&direction->family[packet->family], amount);
+        add(&direction->family[packet->family], &amount);
     if (packet->protocol < WEIR_PROTOCOLS)
-        add(&direction->protocol[packet->protocol], amount);
+        add(&direction->protocol[packet->protocol], &amount);
     if (packet->fragment)
-        direction->fragments += amount->packets;
+        direction->fragments += amount.packets;
     if (packet->malformed)
-        direction->malformed += amount->packets;
+        direction->malformed += amount.packets;
     if (packet->flags & TCP_SYN)
         direction->flags[packet->flags & TCP_ACK ? WEIR_SYN_ACK : WEIR_SYN] += 1;
     if (packet->flags & TCP_FIN)
         direction->flags[WEIR_FIN] += 1;
     if (packet->flags & TCP_RST)
         direction->flags[WEIR_RST] += 1;
+    return amount;
 }
 
-/* One local port, and the bit that tells the reader of it; the bit last, so that a reader who sees it sees the count. */
-static __always_inline void count_port(const struct packet *packet, const struct amount *amount, bool egress)
+/* The local port's place in "ports". Only for packets that have ports. */
+static __always_inline __u32 local_port(const struct packet *packet, bool egress)
 {
-    __u32 index = packet->ports_of << 16 | (egress ? packet->source : packet->destination);
-    struct weir_port *port = bpf_map_lookup_elem(&ports, &index);
-    __u64 bit = 1ULL << (index & 63);
-    __u64 *word;
+    return packet->ports_of << 16 | (egress ? packet->source : packet->destination);
+}
 
-    if (!port)
-        return;
-    if (shared_ports)
-        add_shared(egress ? &port->out : &port->in, amount);
-    else
-        add(egress ? &port->out : &port->in, amount);
-    word = &touched[index >> 6 & (WEIR_TOUCHED_WORDS - 1)];
-    if (!(*(volatile __u64 *)word & bit))
-        __sync_fetch_and_or(word, bit);
+/* In a table that other CPUs write to, too, (`shared`) or one of this CPU alone. */
+static __always_inline void count_volume(
+    struct weir_port *port, const struct amount *amount, bool egress, bool shared)
+{
+    struct weir_volume *volume = egress ? &port->out : &port->in;
+
+    if (shared) {
+        __sync_fetch_and_add(&volume->packets, amount->packets);
+        __sync_fetch_and_add(&volume->bytes, amount->bytes);
+    } else {
+        add(volume, amount);
+    }
+}
+
+static __always_inline void count_port(__u32 local, const struct amount *amount, bool egress)
+{
+    struct weir_port *port = bpf_map_lookup_elem(&ports, &local);
+
+    if (port)
+        count_volume(port, amount, egress, shared_ports);
 }
 
 #endif
