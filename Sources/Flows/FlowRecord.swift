@@ -114,6 +114,13 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
     }
 }
 
+extension FlowRecord {
+    /// The order in which records of one moment are told: by the first packet, then by the key.
+    public static func isTold(_ left: borrowing FlowRecord, before right: borrowing FlowRecord) -> Bool {
+        left.features.first == right.features.first ? left.key < right.key : left.features.first < right.features.first
+    }
+}
+
 /// Why a flow's record was written.
 public enum FlowEnd: UInt8, BitwiseCopyable, Sendable {
     /// It goes on.

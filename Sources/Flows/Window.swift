@@ -1,5 +1,5 @@
 /// What was counted between two ticks of the clock, by default one second.
-public struct Window: Equatable, Sendable {
+public struct Window: Sendable {
     /// One interface in one life of it: created again under the same index, it starts a new epoch.
     public struct InterfaceKey: Hashable, Comparable, Sendable {
         public var index: UInt32
@@ -22,6 +22,8 @@ public struct Window: Equatable, Sendable {
     public var interfaces: [InterfaceKey: InterfaceCounters] = [:]
     public var sampling = Sampling()
     public var ledger = Ledger()
+    /// Flows that ended, and interim records of those that go on, by their first packet and key.
+    public var flows: [FlowRecord] = []
 
     public init(start: UInt64, end: UInt64) {
         precondition(start <= end, "a window ends after it starts")
@@ -36,5 +38,6 @@ public struct Window: Equatable, Sendable {
         interfaces.merge(other.interfaces) { $0 + $1 }
         sampling += other.sampling
         ledger += other.ledger
+        flows += other.flows
     }
 }

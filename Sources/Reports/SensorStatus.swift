@@ -1,3 +1,5 @@
+public import Flows
+
 /// What the sensor is doing: the answer of `GET /api/status` and of `weir status`.
 public struct SensorStatus: Equatable, Sendable {
     /// An interface that is there but not watched.
@@ -40,6 +42,7 @@ public struct SensorStatus: Equatable, Sendable {
     /// Nil when publishing is switched off.
     public var redis: RedisStatus?
     public var kernelMemory: KernelMemory
+    public var flows: FlowCounters
 
     public init(
         time: WallTime,
@@ -53,7 +56,8 @@ public struct SensorStatus: Equatable, Sendable {
         sampling: SamplingStatus,
         samplingHistory: [SamplingChange],
         redis: RedisStatus?,
-        kernelMemory: KernelMemory
+        kernelMemory: KernelMemory,
+        flows: FlowCounters = FlowCounters()
     ) {
         self.time = time
         self.version = version
@@ -67,6 +71,7 @@ public struct SensorStatus: Equatable, Sendable {
         self.samplingHistory = samplingHistory
         self.redis = redis
         self.kernelMemory = kernelMemory
+        self.flows = flows
     }
 
     public func json() -> [UInt8] {
@@ -101,7 +106,21 @@ public struct SensorStatus: Equatable, Sendable {
                 json.field("maps", kernelMemory.maps)
                 json.field("rings", kernelMemory.rings)
             }
+            json.object("flows") { json in flows.write(to: &json) }
         }
         return json.bytes
+    }
+}
+
+extension FlowCounters {
+    func write(to json: inout JSONWriter) {
+        json.field("open", open)
+        json.field("started", table.started)
+        json.field("ended", table.ended)
+        json.field("evicted", table.evicted)
+        json.field("evicted_established", table.evictedEstablished)
+        json.field("missed", missed)
+        json.field("stray_fragments", strayFragments.packets)
+        json.field("unread_packets", unread.packets)
     }
 }

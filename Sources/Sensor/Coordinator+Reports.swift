@@ -101,7 +101,8 @@ extension Coordinator {
             kernelMemory: .init(
                 maps: (counting?.memory ?? 0) + sampling.values.reduce(0) { $0 + $1.memory },
                 rings: shared.ringBytes
-            )
+            ),
+            flows: workers.reduce(into: FlowCounters()) { $0 += $1.flowCounters }
         )
         let names = watches.values.map { ($0.index, $0.link.name) }
         shared.update(status, PortList(time: .now, tcp: portRows.tcp, udp: portRows.udp), names: names)

@@ -26,13 +26,27 @@ extension Coordinator {
         let ledger = account(sampled.total)
         window.ledger = ledger.since(self.ledger)
         self.ledger = ledger
+        window.flows = takeFlows()
         take(window)
         counting?.sweepClients(now: time)
         judgeResidue(at: time)
         snapshot()
     }
 
+    /// What ended in the last second, and what goes on. Rings may hold frames for a while: the flows' clock is a second behind.
+    func takeFlows() -> [FlowRecord] {
+        let wall = Clock.realtime.now()
+        // Flows follow the monotonic clock: when wall time is set, frames' times are moved back to where they would be.
+        let shift = wallOffset &+ Clock.monotonic.now() &- wall
+        let isSet = abs(shift) > Self.second / 10
+        for worker in workers { worker.setTimeShift(isSet ? shift : 0) }
+        let time = wall &+ (isSet ? shift : 0) &- Self.second
+        return workers.flatMap { $0.takeFlows(at: time) }.sorted { FlowRecord.isTold($0, before: $1) }
+    }
+
     func take(_ window: Window) {
+        shared.add(window.flows)
+        for worker in workers { worker.setWeights(overload.oneIn > 1 ? window.sampling : Sampling()) }
         for watch in watches.values where watch.countsAsTraffic {
             guard let counters = window.interfaces[.init(index: watch.index, epoch: watch.epoch)] else { continue }
             traffic.received += counters.rx.total.bytes

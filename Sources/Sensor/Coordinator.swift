@@ -21,6 +21,8 @@ final class Coordinator {
     let publisher: RedisPublisher
     let workers: [SamplingWorker]
     let started = Clock.monotonic.now()
+    /// Wall time less monotonic time at the start.
+    let wallOffset = Clock.realtime.now() - Clock.monotonic.now()
 
     var monitor: LinkMonitor
     var tables: LinkTables
@@ -132,6 +134,7 @@ final class Coordinator {
         while (try? signals.next()) != nil {}
         signals.restore([SIGINT, SIGTERM])
         for worker in workers { worker.stop() }
+        shared.add(workers.flatMap { $0.endFlows() }.sorted { FlowRecord.isTold($0, before: $1) })
         finish()
     }
 

@@ -7,7 +7,7 @@ import Synchronization
 /// A thread that reads one ring of each watched interface, decodes the frames, and keeps the state of its shards.
 ///
 /// The fanout program sends both directions of a flow to the worker that owns its shard. What belongs to a flow but
-/// does not show it to the kernel (ICMP errors quoting a packet, first fragments) is handed to the owner through a bounded
+/// does not show it to the kernel (ICMP errors quoting a packet, fragments) is handed to the owner through a bounded
 /// queue. One lock is taken per block, none per packet; nothing is allocated per packet.
 final class SamplingWorker: Sendable {
     /// What the worker has done since it started. Read it with `withState`.
@@ -23,8 +23,9 @@ final class SamplingWorker: Sendable {
         var shed: UInt64 = 0
         /// Packets received from other workers.
         var handedOver: UInt64 = 0
-        /// What each shard of this worker has seen.
-        var shards = [64 of Volume](repeating: Volume())
+        var flows: FlowTables
+        /// Flow records until the coordinator takes them.
+        var ended: EndedFlows
         var recent: RecentPackets
         /// Counted by Swift where the kernel's programs do not run; key: interface index.
         var counted: [UInt32: InterfaceCounters] = [:]
@@ -41,12 +42,21 @@ final class SamplingWorker: Sendable {
             ledger.shed = shed
             return ledger
         }
+
+        @inline(never)
+        mutating func keepEnded() {
+            var kept = EndedFlows(capacity: 0)
+            swap(&kept, &ended)
+            flows.drain { kept.append($0) }
+            swap(&kept, &ended)
+        }
     }
 
     /// A decoded packet on its way to the owner of its shard.
     struct Handover: BitwiseCopyable {
         var summary: PacketSummary
-        var shard: UInt8
+        /// Not a packet that came, but one that an ICMP error quotes.
+        var isQuoted: Bool
     }
 
     private enum Command: ~Copyable, Sendable {
@@ -76,8 +86,8 @@ final class SamplingWorker: Sendable {
     private let shardMap: ShardMap
     /// Packets kept for the packet view.
     private let recent: Int
-    /// A bit for each shard of this worker.
-    private let own: UInt64
+    /// Nanoseconds to add to a frame's time: by how much wall time was set back since the start.
+    private let timeShift = Atomic<Int64>(0)
     /// From each other worker to this one; index: the sender.
     private let inboxes: [HandoverQueue<Handover>]
     private let commands = Mutex<[Box<Command>]>([])
@@ -96,15 +106,28 @@ final class SamplingWorker: Sendable {
 
     /// - Parameters:
     ///   - recent: packets kept for the packet view.
-    ///   - senders: how many workers there are.
-    init(number: Int, workers: Int, shardMap: ShardMap, recent: Int) throws(SystemError) {
+    ///   - workers: how many there are.
+    ///   - records: flow records kept until they are taken.
+    init(
+        number: Int,
+        workers: Int,
+        shardMap: ShardMap,
+        recent: Int,
+        flows: FlowSettings,
+        records: Int
+    ) throws(SystemError) {
         self.number = number
         self.shardMap = shardMap
         self.recent = recent
-        own = (0..<ShardMap.shards).reduce(0) { shardMap.worker(of: $1) == number ? $0 | 1 << UInt64($1) : $0 }
         inboxes = (0..<workers).map { _ in HandoverQueue(slots: 1_024, bytes: 1) }
         wake = try Event()
-        state = Mutex(State(recent: RecentPackets(capacity: recent)))
+        state = Mutex(
+            State(
+                flows: FlowTables(flows, map: shardMap, worker: number),
+                ended: EndedFlows(capacity: records),
+                recent: RecentPackets(capacity: recent)
+            )
+        )
     }
 
     /// Starts the thread. The peers are all workers, this one included, by number.
@@ -135,6 +158,34 @@ final class SamplingWorker: Sendable {
     func withState<Result: ~Copyable>(_ body: (borrowing State) -> Result) -> Result {
         state.withLock { body($0) }
     }
+
+    /// Ends the flows that are silent for too long at this time, and hands out what has ended since the last call.
+    /// - Parameter time: on the clock of the frames, behind what rings may still hold.
+    func takeFlows(at time: Int64) -> [FlowRecord] {
+        state.withLock { state in
+            if state.flows.advance(to: time) { state.keepEnded() }
+            return state.ended.take()
+        }
+    }
+
+    /// Ends all flows, after the last frame.
+    func endFlows() -> [FlowRecord] {
+        state.withLock { state in
+            // What is left is bounded by the tables, and nobody comes to take it later.
+            var records = state.ended.take()
+            state.flows.stop()
+            state.flows.drain { records.append(copy $0) }
+            return records
+        }
+    }
+
+    var flowCounters: FlowCounters { state.withLock { FlowCounters($0.flows, missed: $0.ended.missed) } }
+
+    /// What packets stand for from now on, while not all of them are kept.
+    func setWeights(_ sampling: Sampling) { state.withLock { $0.flows.setWeights(sampling) } }
+
+    /// Tells by how much wall time was set back since the start, in nanoseconds.
+    func setTimeShift(_ shift: Int64) { timeShift.store(shift, ordering: .relaxed) }
 
     /// The fullest ring's share of blocks that waited since the last call, 0-1.
     func takeFill() -> Double { Double(fullest.exchange(0, ordering: .relaxed)) / 1e6 }
@@ -227,7 +278,7 @@ extension SamplingWorker {
         var counters = InterfaceCounters()
         var packet = Packet()
         var handedOver: UInt64 = 0
-        let (shardMap, own) = (shardMap, own)
+        let (shardMap, shift) = (shardMap, timeShift.load(ordering: .relaxed))
         // Nobody looks before the block is done, and then only the last packets are left: the others are not copied.
         var unseen = reader.ring.framesInNextBlock - recent
         let blocks = state.withLock { state in
@@ -236,19 +287,25 @@ extension SamplingWorker {
                 packet.decode(info, bytes)
                 state.outcomes.count(packet.outcome)
                 if counts { Self.count(&packet, info, in: &counters) }
-                let isICMP = packet.transport == .icmp
-                let shard = isICMP ? Self.shard(ofICMP: &packet, bytes, shardMap) : shardMap.shard(of: packet)
                 unseen &-= 1
-                if own >> UInt64(shard) & 1 == 0 {
-                    let owner = shardMap.worker(of: shard)
-                    if Self.hand(&packet, info, interface, shard, to: outboxes[owner]) {
-                        handedOver |= 1 << UInt64(owner)
-                    } else {
-                        state.shed &+= 1
+                let time = info.time &+ shift
+                if state.flows.advance(to: time) { state.keepEnded() }
+                if packet.transport == .icmp {
+                    handedOver |= Self.report(&packet, bytes, info, interface, shardMap, outboxes, &state)
+                }
+                let place = state.flows.locate(&packet, time: time, interface: interface)
+                guard let place, !state.flows.owns(place) else {
+                    if let place, state.flows.count(&packet, bytes, at: place, time: time, interface: interface) {
+                        state.keepEnded()
                     }
-                } else {
-                    state.shards[shard] += Volume(packets: UInt64(packet.segments), bytes: packet.bytes)
                     if unseen < 0 { Self.show(&packet, info, interface, in: &state.recent) }
+                    return
+                }
+                let owner = shardMap.worker(of: place.shard)
+                if Self.hand(&packet, info, interface, isQuoted: false, to: outboxes[owner]) {
+                    handedOver |= 1 << UInt64(owner)
+                } else {
+                    state.shed &+= 1
                 }
             }
             state.read &+= reader.ring.frames &- before
@@ -270,11 +327,11 @@ extension SamplingWorker {
         _ packet: inout Packet,
         _ info: FrameInfo,
         _ interface: UInt32,
-        _ shard: Int,
+        isQuoted: Bool,
         to outbox: HandoverQueue<Handover>
     ) -> Bool {
         let summary = PacketSummary(packet, info, interface)
-        return outbox.push(Handover(summary: summary, shard: UInt8(truncatingIfNeeded: shard)), RawSpan())
+        return outbox.push(Handover(summary: summary, isQuoted: isQuoted), RawSpan())
     }
 
     @inline(never)
@@ -294,27 +351,47 @@ extension SamplingWorker {
 
     /// Takes what other workers handed over.
     private func receive() {
+        let shift = timeShift.load(ordering: .relaxed)
         for inbox in inboxes {
             state.withLock { state in
-                state.handedOver &+= UInt64(
-                    inbox.drain { handover, _ in state.take(handover.summary, shard: Int(handover.shard)) }
-                )
+                state.handedOver &+= UInt64(inbox.drain { handover, _ in state.take(handover, shift) })
             }
         }
     }
 
-    /// An ICMP error belongs to the flow that it quotes. Reads the packet in place.
+    /// An ICMP error says something about the flow that it quotes.
+    /// - Returns: a bit for the worker to which that was handed.
     @inline(never)
-    private static func shard(ofICMP packet: inout Packet, _ bytes: RawSpan, _ map: ShardMap) -> Int {
-        map.shard(of: packet.quoted(in: bytes) ?? packet)
+    private static func report(
+        _ packet: inout Packet,
+        _ bytes: RawSpan,
+        _ info: FrameInfo,
+        _ interface: UInt32,
+        _ map: ShardMap,
+        _ outboxes: [HandoverQueue<Handover>],
+        _ state: inout State
+    ) -> UInt64 {
+        guard var quoted = packet.quoted(in: bytes) else { return 0 }
+        let place = FlowTables.Place(quoted, map)
+        guard !state.flows.owns(place) else {
+            state.flows.addError(quoting: &quoted, interface: interface)
+            return 0
+        }
+        let owner = map.worker(of: place.shard)
+        // A word about a flow, not a frame: when there is no room the ledger does not miss it.
+        return hand(&quoted, info, interface, isQuoted: true, to: outboxes[owner]) ? 1 << UInt64(owner) : 0
     }
 }
 
 extension SamplingWorker.State {
-    @inline(__always)
-    mutating func take(_ summary: PacketSummary, shard: Int) {
-        shards[shard] += Volume(packets: UInt64(summary.packet.segments), bytes: summary.packet.bytes)
-        recent.append(summary)
+    mutating func take(_ handover: SamplingWorker.Handover, _ shift: Int64) {
+        var packet = handover.summary.packet
+        let time = Int64(bitPattern: handover.summary.time) &+ shift
+        let interface = handover.summary.interface
+        guard !handover.isQuoted else { return flows.addError(quoting: &packet, interface: interface) }
+        if flows.advance(to: time) { keepEnded() }
+        if flows.count(&packet, at: flows.place(of: packet), time: time, interface: interface) { keepEnded() }
+        recent.append(handover.summary)
     }
 }
 

@@ -20,6 +20,7 @@ final class SensorState: Sendable {
         var ports: PortList?
         var names: [UInt32: String] = [:]
         var feed: PacketFeed
+        var flows: RecentFlows
         var commands: [Command] = []
         var isFinished = false
     }
@@ -37,18 +38,37 @@ final class SensorState: Sendable {
     /// - Parameters:
     ///   - seed: secret, so that no stranger can choose the shard his packets meet in.
     ///   - packets: kept for the packet view.
-    init(version: String, workers count: Int, seed: UInt64, packets: Int = 1_000) throws(SystemError) {
+    ///   - records: flow records kept, and as many on their way from the workers.
+    init(
+        version: String,
+        workers count: Int,
+        seed: UInt64,
+        packets: Int = 1_000,
+        flows: FlowSettings = FlowSettings(),
+        records: Int = 4_096
+    ) throws(SystemError) {
         self.version = version
         let map = ShardMap(seed: seed, workers: count)
         var workers: [SamplingWorker] = []
         for number in 0..<count {
-            workers.append(try SamplingWorker(number: number, workers: count, shardMap: map, recent: packets))
+            workers.append(
+                try SamplingWorker(
+                    number: number,
+                    workers: count,
+                    shardMap: map,
+                    recent: packets,
+                    flows: flows,
+                    records: max(1, records / count)
+                )
+            )
         }
         for worker in workers { try worker.start(peers: workers) }
         self.workers = workers
         shardMap = map
         wake = try Event()
-        snapshot = Mutex(Snapshot(feed: PacketFeed(capacity: packets, workers: count)))
+        snapshot = Mutex(
+            Snapshot(feed: PacketFeed(capacity: packets, workers: count), flows: RecentFlows(capacity: records))
+        )
     }
 
     var ringBytes: UInt64 { rings.load(ordering: .relaxed) }
@@ -96,6 +116,13 @@ final class SensorState: Sendable {
     }
 
     var ports: PortList { snapshot.withLock { $0.ports } ?? PortList(time: .now, tcp: [], udp: []) }
+
+    func add(_ flows: [FlowRecord]) { snapshot.withLock { $0.flows.add(flows) } }
+
+    /// The latest flow records, oldest first, with the number of the first of them.
+    func flows(count: Int, after sequence: UInt64?) -> (first: UInt64, records: [FlowRecord]) {
+        snapshot.withLock { $0.flows.latest(count, after: sequence) }
+    }
 
     func packets(count: Int, after sequence: UInt64?) -> PacketList {
         snapshot.withLock { snapshot in

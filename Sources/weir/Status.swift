@@ -71,6 +71,10 @@ struct StatusAnswer: Decodable {
         var rings: UInt64
     }
 
+    struct Flows: Decodable {
+        var open, started, ended, evicted, missed: UInt64
+    }
+
     var timestamp: String
     var monitoringActive: Bool
     var version: String
@@ -81,6 +85,7 @@ struct StatusAnswer: Decodable {
     var sampling: Sampling
     var redis: Redis?
     var kernelMemory: KernelMemory
+    var flows: Flows
 
     init(_ body: [UInt8]) throws(SensorClient.ClientError) {
         do {
@@ -120,6 +125,8 @@ struct StatusAnswer: Decodable {
             "Sampling",
             .init("one in \(sampling.n), \(sampling.state)", sampling.state == "overload" ? .yellow : .plain),
         ])
+        let turnedAway = flows.evicted > 0 || flows.missed > 0
+        facts.add(["Flows", .init(flowsText, turnedAway ? .yellow : .plain)])
         facts.add(["Redis", .init(redisText, redis?.state == "connected" ? .plain : .yellow)])
         let memory = "\(formattedBytes(kernelMemory.maps)) maps, \(formattedBytes(kernelMemory.rings)) rings"
         facts.add(["Kernel memory", .init(memory)])
@@ -131,6 +138,11 @@ struct StatusAnswer: Decodable {
         "\(formattedCount(ledger.offered)) frames offered, \(formattedCount(ledger.kept)) kept, "
             + "\(formattedCount(ledger.dropped)) dropped, \(formattedCount(ledger.decoded)) decoded, "
             + "\(formattedCount(ledger.malformed)) malformed, \(formattedCount(ledger.shed)) shed, residue \(formattedCount(ledger.residue))"
+    }
+
+    private var flowsText: String {
+        "\(formattedCount(flows.open)) open, \(formattedCount(flows.ended)) ended, "
+            + "\(formattedCount(flows.evicted)) made room for others, \(formattedCount(flows.missed)) records missed"
     }
 
     private var redisText: String {
