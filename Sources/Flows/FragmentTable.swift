@@ -38,13 +38,15 @@ struct FragmentTable: ~Copyable {
             packet.source.low ^ packet.source.high ^ seed,
             packet.destination.low ^ packet.destination.high
         )
-        let word = UInt64(packet.fragmentIdentification) << 8 | UInt64(packet.protocolNumber)
+        // In IPv6 a later fragment names the first header behind its fragment header, a first one the last (RFC 8200).
+        let protocolNumber = packet.family == .ipv6 ? 0 : packet.protocolNumber
+        let word = UInt64(packet.fragmentIdentification) << 8 | UInt64(protocolNumber)
         let first = Int(fold(mixed ^ seed, word ^ seed) & UInt64(Self.sets - 1)) * Self.ways
         let set = first..<first + Self.ways
         let found = set.first { place in
             entries[place].identification == packet.fragmentIdentification
                 && entries[place].source == packet.source && entries[place].destination == packet.destination
-                && entries[place].protocolNumber == packet.protocolNumber && entries[place].family == packet.family
+                && entries[place].protocolNumber == protocolNumber && entries[place].family == packet.family
                 && entries[place].interface == interface && entries[place].time != .min
                 && abs(time.subtractingClamped(entries[place].time)) <= Self.patience
         }
@@ -59,7 +61,7 @@ struct FragmentTable: ~Copyable {
             destination: packet.destination,
             interface: interface,
             identification: packet.fragmentIdentification,
-            protocolNumber: packet.protocolNumber,
+            protocolNumber: protocolNumber,
             family: packet.family,
             sourcePort: packet.sourcePort,
             destinationPort: packet.destinationPort,
