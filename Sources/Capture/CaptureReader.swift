@@ -87,7 +87,7 @@ public struct CaptureReader: ~Copyable, @unchecked Sendable {
 
     /// Reads the next frame; its bytes are then `bytes`.
     ///
-    /// A call for each frame costs no more than 2 ns over a loop that becomes one with its body.
+    /// A call for each frame costs about 2 ns more than a loop that becomes one with its body.
     /// - Returns: nil at the end of the file.
     /// - Throws: `CaptureFileError` where the file is cut or makes no sense. What was read before stays true.
     public mutating func next() throws(CaptureFileError) -> FrameInfo? {
