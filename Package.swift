@@ -73,7 +73,7 @@ let package = Package(
 
         // Value Swift: no root, no kernel.
         .target(name: "Packets", dependencies: ["KernelABI"], swiftSettings: settings),
-        .target(name: "Flows", dependencies: ["KernelABI", "Packets"], swiftSettings: settings),
+        .target(name: "Flows", dependencies: ["CLinux", "KernelABI", "Packets"], swiftSettings: settings),
         .target(name: "Reports", dependencies: ["Flows", "Packets"], swiftSettings: settings),
         .target(
             name: "Publishing",

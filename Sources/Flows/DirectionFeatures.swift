@@ -1,6 +1,6 @@
 import Packets
 
-/// What is kept of one direction of a flow.
+/// What is kept of one direction of a flow: two cache lines, which every packet of the direction reads and writes.
 public struct DirectionFeatures: BitwiseCopyable, Sendable {
     /// On the wire: a frame counts as its number of segments.
     public private(set) var packets: UInt64 = 0
@@ -14,7 +14,6 @@ public struct DirectionFeatures: BitwiseCopyable, Sendable {
     private(set) var first: Int64 = 0
     private(set) var last: Int64 = 0
     private var gaps = TimeStatistics()
-    var bulk = Bulk()
     /// Packets with payload.
     public private(set) var dataPackets: UInt32 = 0
     public private(set) var pushes: UInt32 = 0
@@ -24,6 +23,8 @@ public struct DirectionFeatures: BitwiseCopyable, Sendable {
     public private(set) var lastWindow: UInt16 = 0
     /// The shortest transport header, in bytes.
     public private(set) var shortestHeader = UInt8.max
+    /// Up to the second line's end.
+    private var rest: UInt64 = 0
 
     @inline(__always)
     mutating func add(_ packet: borrowing Packet, at time: Int64) {

@@ -6,25 +6,27 @@ import Packets
 /// of the same time, so that no gap is negative.
 public struct FlowFeatures: BitwiseCopyable, Sendable {
     /// Nanoseconds since 1970-01-01 UTC of the first and the last packet.
-    public private(set) var first: Int64
-    public private(set) var last: Int64
+    public private(set) var first: Int64 = 0
+    public private(set) var last: Int64 = 0
     private var gaps = TimeStatistics()
-    private var run = Bulk.Run()
-    private var directions = [2 of DirectionFeatures](repeating: DirectionFeatures())
     /// Packets with ACK.
     public private(set) var acknowledgements: UInt32 = 0
     public private(set) var finishes: UInt32 = 0
     public private(set) var synchronisations: UInt32 = 0
     public private(set) var resets: UInt32 = 0
+    // What every packet needs ends here, with a cache line; then comes what one direction's packets need.
+    private var directions = [2 of DirectionFeatures](repeating: DirectionFeatures())
+    private var run = Bulk.Run()
+    private var firstFlags: TCPFlags = []
+    private var bulks = [2 of Bulk](repeating: Bulk())
     public private(set) var reductions: UInt32 = 0
     public private(set) var echoes: UInt32 = 0
-    private let firstLength: UInt32
-    private let firstFlags: TCPFlags
+    private var firstLength: UInt32 = 0
     /// Gaps of more than a second.
     private var subflowGaps: UInt32 = 0
     private var activePeriods: UInt32 = 0
     private var idlePeriods: UInt32 = 0
-    private var activeStart: Int64
+    private var activeStart: Int64 = 0
     private var activeTime: Int64 = 0
     private var idleTime: Int64 = 0
     private var active = TimeStatistics()
@@ -35,10 +37,10 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
     /// Nanoseconds without a packet after which a flow counts as idle.
     static let idlePause: Int64 = 5_000_000_000
 
-    /// Of a flow of which no packet was counted yet.
+    /// Makes these the features of a flow of which no packet was counted yet.
     /// - Parameter packet: the first one.
     @inline(__always)
-    init(startingWith packet: borrowing Packet, at time: Int64) {
+    mutating func start(with packet: borrowing Packet, at time: Int64) {
         first = time
         last = time
         activeStart = time
@@ -59,13 +61,19 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
 
     /// Counts a packet; also the first.
     @inline(__always)
-    mutating func add(_ packet: borrowing Packet, at time: Int64, isForward: Bool, profile: FlowProfile) {
+    mutating func add(
+        _ packet: borrowing Packet,
+        at time: Int64,
+        isFirst: Bool,
+        isForward: Bool,
+        profile: FlowProfile
+    ) {
         var time = time
         let gap = time &- last
         if gap < 0, profile == .corrected {
             time = last
             gaps.addZero()
-        } else if packets != 0 {
+        } else if !isFirst {
             if gap > Self.subflowPause { pause(gap, until: time) }
             gaps.add(gap)
         }
@@ -87,7 +95,7 @@ public struct FlowFeatures: BitwiseCopyable, Sendable {
             packets: packet.segments,
             at: time,
             side: UInt8(truncatingIfNeeded: bulkSide),
-            to: &directions[bulkSide].bulk
+            to: &bulks[bulkSide]
         )
     }
 
@@ -241,7 +249,7 @@ extension FlowFeatures {
         put(forwardLengths.mean)
         put(backwardLengths.mean)
         for side in 0..<2 {
-            let bulk = directions[side].bulk
+            let bulk = bulks[side]
             let duration = Double(bulk.duration) / 1_000_000_000
             put(bulk.count == 0 ? 0 : whole(Double(bulk.bytes) / Double(bulk.count), isCIC))
             put(bulk.count == 0 ? 0 : whole(Double(bulk.packets) / Double(bulk.count), isCIC))

@@ -4,16 +4,19 @@ public import Packets
 ///
 /// The two ends stand in order, the lower one first, so that both directions have one key.
 public struct FlowKey: BitwiseCopyable, Sendable {
-    public let low: Address
-    public let high: Address
+    public private(set) var low = Address.zero
+    public private(set) var high = Address.zero
     /// The interface's index on this host, or its number in the file.
-    public let interface: UInt32
-    public let lowPort: UInt16
-    public let highPort: UInt16
-    private let tag: UInt16
-    public let family: Family
+    public private(set) var interface: UInt32 = 0
+    public private(set) var lowPort: UInt16 = 0
+    public private(set) var highPort: UInt16 = 0
+    private var tag = untagged
+    public private(set) var family = Family.other
     /// The IP protocol number.
-    public let protocolNumber: UInt8
+    public private(set) var protocolNumber: UInt8 = 0
+
+    /// Of no flow.
+    init() {}
 
     /// A packet without ports (ICMP, a later fragment) has those given as 0.
     @inline(__always)
@@ -42,7 +45,10 @@ public struct FlowKey: BitwiseCopyable, Sendable {
     private var ports: UInt32 { @inline(__always) get { UInt32(lowPort) << 16 | UInt32(highPort) } }
 
     /// Interface and VLAN, which the hash that chooses the shard leaves out.
-    var place: UInt64 { @inline(__always) get { UInt64(interface) << 16 | UInt64(tag) } }
+    @inline(__always)
+    static func place(_ packet: borrowing Packet, interface: UInt32) -> UInt64 {
+        UInt64(interface) << 16 | UInt64(packet.vlan ?? untagged)
+    }
 }
 
 extension FlowKey: Hashable, Comparable {

@@ -2,8 +2,16 @@ public import Packets
 
 /// One flow, as far as it was seen: both directions, from the initiator's first packet on.
 public struct FlowRecord: BitwiseCopyable, Sendable {
-    public let key: FlowKey
-    public internal(set) var features: FlowFeatures
+    // What stands with the key is read with it.
+    public private(set) var key = FlowKey()
+    /// Whether the initiator is the lower end of the key.
+    private var isInitiatorLow = false
+    public private(set) var end = FlowEnd.interim
+    /// Packets so far, as far as ``opening`` shows them.
+    private var opened: UInt8 = 0
+    /// What the flow's packets stand in, where tunnels are read.
+    public private(set) var tunnel = Tunnel.none
+    public internal(set) var features = FlowFeatures()
     public internal(set) var opening = FlowOpening()
     /// What the interim record before this one said.
     private var told = [2 of Volume](repeating: Volume())
@@ -15,29 +23,28 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
     public private(set) var late: UInt32 = 0
     /// ICMP errors that quote a packet of this flow.
     public private(set) var errors: UInt32 = 0
-    public private(set) var end = FlowEnd.interim
     /// Of the payload, where it is measured: of its first bytes each way, and of all of it.
     public internal(set) var forwardFirstBytes = FirstBytes()
     public internal(set) var backwardFirstBytes = FirstBytes()
     public internal(set) var entropy = RunningEntropy()
     /// What the packets seen stand for beside themselves, while only a share of packets is kept.
     private var unseen = Unseen()
-    /// What the flow's packets stand in, where tunnels are read.
-    public let tunnel: Tunnel
-    /// Whether the initiator is the lower end of the key.
-    private let isInitiatorLow: Bool
     /// Of the flow's first packet, where that is ICMP or ICMPv6; else 0.
-    public let icmpType: UInt8
-    public let icmpCode: UInt8
+    public private(set) var icmpType: UInt8 = 0
+    public private(set) var icmpCode: UInt8 = 0
 
+    /// Of no flow.
+    init() {}
+
+    /// Makes a record of no flow that of one of which no packet was counted yet.
     @inline(__always)
-    init(_ key: FlowKey, startingWith packet: borrowing Packet, at time: Int64, isInitiatorLow: Bool) {
+    mutating func start(_ key: FlowKey, with packet: borrowing Packet, at time: Int64, isInitiatorLow: Bool) {
         self.key = key
         self.isInitiatorLow = isInitiatorLow
         tunnel = packet.tunnel
         icmpType = packet.icmpType
         icmpCode = packet.icmpCode
-        features = FlowFeatures(startingWith: packet, at: time)
+        features.start(with: packet, at: time)
     }
 
     public var initiator: Address { isInitiatorLow ? key.low : key.high }
@@ -62,10 +69,12 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
     mutating func add(_ packet: borrowing Packet, at time: Int64, isForward: Bool, profile: FlowProfile) {
         if time < features.last { late &+= packet.segments }
         if packet.fragment == .later { laterFragments &+= 1 }
-        if features.packets < UInt64(FlowOpening.packets) {
-            opening.add(packet, after: time &- features.last, isForward: isForward, features.packets)
+        let before = opened
+        if before < UInt8(FlowOpening.packets) {
+            opening.add(packet, after: time &- features.last, isForward: isForward, Int(before))
+            opened = UInt8(clamping: min(UInt32(FlowOpening.packets), UInt32(before) &+ packet.segments))
         }
-        features.add(packet, at: time, isForward: isForward, profile: profile)
+        features.add(packet, at: time, isFirst: before == 0, isForward: isForward, profile: profile)
     }
 
     /// Packets on the wire, told from those seen; the same number while every packet is kept.
@@ -104,9 +113,6 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
 
     mutating func finish(_ end: FlowEnd) { self.end = end }
 
-    /// Whether anything came since the last interim record.
-    var hasNews: Bool { forward != told[0] || backward != told[1] }
-
     /// After an interim record was handed out.
     mutating func tell() {
         told = [forward, backward]
@@ -141,18 +147,24 @@ public enum FlowEnd: UInt8, BitwiseCopyable, Sendable {
 public struct FlowOpening: BitwiseCopyable, Sendable {
     public static let packets = 16
 
-    /// Bytes of the IP packet; negative for one to the initiator; 0 where there was none yet.
-    public private(set) var sizes = [16 of Int32](repeating: 0)
-    /// Microseconds since the packet before; at most what 32 bits hold, 71 minutes.
-    public private(set) var gaps = [16 of UInt32](repeating: 0)
+    private struct First: BitwiseCopyable {
+        var size: Int32 = 0
+        var gap: UInt32 = 0
+    }
 
+    private var firsts = [16 of First](repeating: First())
+
+    /// Bytes of the IP packet; negative for one to the initiator; 0 where there was none yet.
+    public var sizes: [16 of Int32] { [16 of Int32] { firsts[$0].size } }
+    /// Microseconds since the packet before; at most what 32 bits hold, 71 minutes.
+    public var gaps: [16 of UInt32] { [16 of UInt32] { firsts[$0].gap } }
+
+    /// - Parameter place: 0 ... 15
     @inline(__always)
-    mutating func add(_ packet: borrowing Packet, after gap: Int64, isForward: Bool, _ number: UInt64) {
-        let place = Int(truncatingIfNeeded: number & 15)
+    mutating func add(_ packet: borrowing Packet, after gap: Int64, isForward: Bool, _ place: Int) {
         if packet.segments == 1 {
             let size = Int32(truncatingIfNeeded: packet.ipLength)
-            sizes[place] = isForward ? size : -size
-            gaps[place] = UInt32(clamping: gap / 1000)
+            firsts[place & 15] = First(size: isForward ? size : -size, gap: UInt32(clamping: gap / 1000))
         } else {
             addSegments(packet, after: gap, isForward: isForward, place)
         }
@@ -165,8 +177,8 @@ public struct FlowOpening: BitwiseCopyable, Sendable {
             let before = UInt32(place - first) &* UInt32(packet.segmentSize)
             let payload = min(UInt32(packet.segmentSize), packet.payloadLength &- min(packet.payloadLength, before))
             let size = Int32(truncatingIfNeeded: headers &+ payload)
-            sizes[place] = isForward ? size : -size
-            gaps[place] = place == first ? UInt32(clamping: gap / 1000) : 0
+            let ownGap = place == first ? UInt32(clamping: gap / 1000) : 0
+            firsts[place] = First(size: isForward ? size : -size, gap: ownGap)
         }
     }
 }

@@ -1,27 +1,39 @@
 extension FlowTable {
-    /// A flow and its places in the table's lists.
+    /// A flow.
     struct Entry {
         // What each packet reads stands first, together with the key in one cache line.
-        let hash: UInt32
-        var slot = Wheel.none
+        private(set) var hash: UInt32 = 0
         var rank = Rank.single
         var state = State.open
+        /// Whether a packet came since the last interim record.
+        var hasNews = true
         /// The table's clock at the flow's last packet.
-        var clock: Int64
-        var record: FlowRecord
-        /// The table's clock at the flow's first packet, and when its next interim record is due.
-        let start: Int64
-        var nextInterim: Int64
-        var links = [2 of Links](repeating: Links())
+        var clock: Int64 = 0
+        var record = FlowRecord()
+        /// The table's clock at the flow's first packet.
+        private(set) var start: Int64 = 0
+
+        /// Of no flow.
+        static let blank = Entry()
+
+        /// Cache lines that packets read and write, once a flow has had its first 16.
+        static var hotLines: Int { @inline(__always) get { 7 } }
 
         @inline(__always)
-        init(_ record: FlowRecord, hash: UInt32, clock: Int64, interim: Int64) {
-            self.record = record
+        mutating func start(hash: UInt32, clock: Int64) {
             self.hash = hash
-            start = clock
             self.clock = clock
-            nextInterim = clock.addingReportingOverflow(interim).overflow ? .max : clock &+ interim
+            start = clock
         }
+    }
+
+    /// A flow's places in the table's lists. They stand apart from the flows and close together, since who moves one flow
+    /// writes to its neighbours too.
+    struct Node {
+        var links = [2 of Links](repeating: Links())
+        /// The table's clock when the flow's next interim record is due.
+        var nextInterim: Int64 = 0
+        var slot = Wheel.none
     }
 
     /// In which order flows make room.
@@ -59,41 +71,41 @@ extension FlowTable {
 
         var isEmpty: Bool { first == 0 }
 
-        mutating func append(_ number: UInt32, _ entries: UnsafeMutablePointer<Entry>) {
-            unsafe entries[Int(number)].links[Int(kind)] = Links(next: 0, previous: last)
-            if last == 0 { first = number } else { unsafe entries[Int(last)].links[Int(kind)].next = number }
+        mutating func append(_ number: UInt32, _ nodes: UnsafeMutablePointer<Node>) {
+            unsafe nodes[Int(number)].links[Int(kind)] = Links(next: 0, previous: last)
+            if last == 0 { first = number } else { unsafe nodes[Int(last)].links[Int(kind)].next = number }
             last = number
         }
 
-        mutating func append(_ other: List, _ entries: UnsafeMutablePointer<Entry>) {
+        mutating func append(_ other: List, _ nodes: UnsafeMutablePointer<Node>) {
             guard other.first != 0 else { return }
             if last == 0 {
                 first = other.first
             } else {
-                unsafe entries[Int(last)].links[Int(kind)].next = other.first
-                unsafe entries[Int(other.first)].links[Int(kind)].previous = last
+                unsafe nodes[Int(last)].links[Int(kind)].next = other.first
+                unsafe nodes[Int(other.first)].links[Int(kind)].previous = last
             }
             last = other.last
         }
 
-        mutating func remove(_ number: UInt32, _ entries: UnsafeMutablePointer<Entry>) {
-            let own = unsafe entries[Int(number)].links[Int(kind)]
+        mutating func remove(_ number: UInt32, _ nodes: UnsafeMutablePointer<Node>) {
+            let own = unsafe nodes[Int(number)].links[Int(kind)]
             if own.previous == 0 {
                 first = own.next
             } else {
-                unsafe entries[Int(own.previous)].links[Int(kind)].next = own.next
+                unsafe nodes[Int(own.previous)].links[Int(kind)].next = own.next
             }
             if own.next == 0 {
                 last = own.previous
             } else {
-                unsafe entries[Int(own.next)].links[Int(kind)].previous = own.previous
+                unsafe nodes[Int(own.next)].links[Int(kind)].previous = own.previous
             }
         }
 
-        mutating func takeFirst(_ entries: UnsafeMutablePointer<Entry>) -> UInt32? {
+        mutating func takeFirst(_ nodes: UnsafeMutablePointer<Node>) -> UInt32? {
             guard first != 0 else { return nil }
             let number = first
-            unsafe remove(number, entries)
+            unsafe remove(number, nodes)
             return number
         }
     }
@@ -116,26 +128,26 @@ extension FlowTable {
         }
 
         /// - Parameter due: the clock after which the flow must be looked at; at the end of time it never is.
-        mutating func insert(_ number: UInt32, due: Int64, _ entries: UnsafeMutablePointer<Entry>) {
+        mutating func insert(_ number: UInt32, due: Int64, _ nodes: UnsafeMutablePointer<Node>) {
             guard due < .max else {
-                unsafe entries[Int(number)].slot = Self.none
+                unsafe nodes[Int(number)].slot = Self.none
                 return
             }
             let ahead = min(max((due >> Self.shift) &+ 1 &- tick, 1), Self.slots - 1)
             let slot = Int((tick &+ ahead) & (Self.slots - 1))
-            unsafe entries[Int(number)].slot = UInt8(slot)
-            unsafe lists[slot].append(number, entries)
+            unsafe nodes[Int(number)].slot = UInt8(slot)
+            unsafe lists[slot].append(number, nodes)
         }
 
-        mutating func remove(_ number: UInt32, _ entries: UnsafeMutablePointer<Entry>) {
-            let slot = unsafe entries[Int(number)].slot
+        mutating func remove(_ number: UInt32, _ nodes: UnsafeMutablePointer<Node>) {
+            let slot = unsafe nodes[Int(number)].slot
             guard slot != Self.none else { return }
-            unsafe lists[Int(slot)].remove(number, entries)
-            unsafe entries[Int(number)].slot = Self.none
+            unsafe lists[Int(slot)].remove(number, nodes)
+            unsafe nodes[Int(number)].slot = Self.none
         }
 
         /// - Returns: the flows to be looked at.
-        mutating func advance(to clock: Int64, _ entries: UnsafeMutablePointer<Entry>) -> List {
+        mutating func advance(to clock: Int64, _ nodes: UnsafeMutablePointer<Node>) -> List {
             var waiting = List(List.wheel)
             let target = clock >> Self.shift
             guard tick != .min, target > tick else { return waiting }
@@ -143,7 +155,7 @@ extension FlowTable {
             let steps = overflows ? Self.slots : min(distance, Self.slots)
             for step in 0..<steps {
                 let slot = Int((target &- step) & (Self.slots - 1))
-                unsafe waiting.append(lists[slot], entries)
+                unsafe waiting.append(lists[slot], nodes)
                 lists[slot] = List(List.wheel)
             }
             tick = target

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import KernelABI
 public import Packets
@@ -47,7 +48,9 @@ public struct FlowTable: ~Copyable {
     /// The entry that the last packet was counted to; 0: none.
     private var latest: UInt32 = 0
 
-    private let entries: UnsafeMutablePointer<Entry>
+    /// ``stride`` bytes apart, so that each begins with a cache line.
+    private let entries: UnsafeMutableRawPointer
+    private let nodes: UnsafeMutablePointer<Node>
     /// Upper half: the flow's hash; lower: its entry's number. 0: free.
     private let index: UnsafeMutablePointer<UInt64>
     private let mask: Int
@@ -59,8 +62,16 @@ public struct FlowTable: ~Copyable {
     /// Ended, and not taken yet.
     private var done = List(List.wheel)
 
-    /// Memory of one flow: its entry and two to four places in the index.
-    public static var bytesPerFlow: Int { MemoryLayout<Entry>.stride + 3 * MemoryLayout<UInt64>.stride }
+    /// Memory of one flow: its entry, its node, and two to four places in the index.
+    public static var bytesPerFlow: Int {
+        stride + MemoryLayout<Node>.stride + 3 * MemoryLayout<UInt64>.stride
+    }
+
+    /// Bytes of a cache line.
+    private static var line: Int { @inline(__always) get { 64 } }
+    private static var stride: Int {
+        @inline(__always) get { (MemoryLayout<Entry>.stride + line - 1) & ~(line - 1) }
+    }
 
     /// Flows of a shard whose first bytes are gathered at one time.
     private static let histograms = 32
@@ -83,24 +94,34 @@ public struct FlowTable: ~Copyable {
         var places = 16
         while places < 2 * capacity { places *= 2 }
         mask = places - 1
-        unsafe entries = allocate(Entry.self, capacity + Self.spare + 1)
+        unsafe entries = allocate((capacity + Self.spare + 1) * Self.stride)
+        unsafe nodes = allocate(Node.self, capacity + Self.spare + 1)
         unsafe index = allocate(UInt64.self, places)
     }
 
     deinit {
-        unsafe giveBack(entries, capacity + Self.spare + 1)
+        unsafe munmap(entries, (capacity + Self.spare + 1) * Self.stride)
+        unsafe giveBack(nodes, capacity + Self.spare + 1)
         unsafe giveBack(index, mask + 1)
+    }
+
+    @inline(__always)
+    private func entry(_ number: UInt32) -> UnsafeMutablePointer<Entry> {
+        unsafe (entries + Int(number) &* Self.stride).assumingMemoryBound(to: Entry.self)
     }
 }
 
 /// Zeroed memory that takes room where it is written to, and begins with a cache line.
-private func allocate<Element>(_: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element> {
-    let size = count * MemoryLayout<Element>.stride
+private func allocate(_ size: Int) -> UnsafeMutableRawPointer {
     let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard unsafe memory != MAP_FAILED, let start = unsafe memory else {
         fatalError("no memory for \(size) bytes of flows")
     }
-    return unsafe start.bindMemory(to: Element.self, capacity: count)
+    return unsafe start
+}
+
+private func allocate<Element>(_: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element> {
+    unsafe allocate(count * MemoryLayout<Element>.stride).bindMemory(to: Element.self, capacity: count)
 }
 
 private func giveBack<Element>(_ memory: UnsafeMutablePointer<Element>, _ count: Int) {
@@ -116,7 +137,7 @@ extension FlowTable {
     ///   - time: the packet's own, in nanoseconds.
     ///   - clock: the latest time of any packet, this one included.
     ///   - hash: of the packet by ``ShardMap``.
-    /// - Returns: whether a flow has ended: take it with ``drain(_:)`` before the next call.
+    /// - Returns: whether a flow has ended: take it with ``FlowTables/drain(_:)`` before the next call.
     public mutating func add(
         _ packet: inout Packet,
         time: Int64,
@@ -124,16 +145,27 @@ extension FlowTable {
         interface: UInt32,
         hash: UInt64
     ) -> Bool {
+        add(&packet, time: time, clock: clock, interface: interface, folded: fold(hash, packet, interface: interface))
+    }
+
+    /// - Parameter folded: as ``fold(_:_:interface:)`` makes it.
+    @inline(__always)
+    mutating func add(
+        _ packet: inout Packet,
+        time: Int64,
+        clock: Int64,
+        interface: UInt32,
+        folded hash: UInt32
+    ) -> Bool {
         let isFromLow = packet.isFromLowEnd()
         let key = FlowKey(packet, interface: interface, isFromLow: isFromLow)
-        let hash = self.hash(key, hash)
         var time = time
         // CICFlowMeter reads whole microseconds.
         if profile == .cic { time -= time % 1000 }
         guard let number = find(key, hash) else {
             return start(key, &packet, time: time, clock: clock, hash: hash, isInitiatorLow: isFromLow)
         }
-        let entry = unsafe entries + Int(number)
+        let entry = unsafe entry(number)
         let age = time &- (unsafe entry.pointee.record.features.first)
         let silence = time &- (unsafe entry.pointee.record.features.last)
         // CICFlowMeter compares addresses alone: between two ports of one host all is forward.
@@ -157,6 +189,7 @@ extension FlowTable {
             }
         }
         unsafe entry.pointee.clock = clock
+        unsafe entry.pointee.hasNews = true
         unsafe entry.pointee.record.add(packet, at: time, isForward: isForward, profile: profile)
         latest = number
         if weights != nil { weigh(&packet, number) }
@@ -171,23 +204,29 @@ extension FlowTable {
     public mutating func addError(quoting packet: inout Packet, interface: UInt32, hash: UInt64) {
         let isFromLow = packet.isFromLowEnd()
         let key = FlowKey(packet, interface: interface, isFromLow: isFromLow)
-        guard let number = find(key, self.hash(key, hash)) else { return }
-        unsafe entries[Int(number)].record.addError()
+        guard let number = find(key, fold(hash, packet, interface: interface)) else { return }
+        unsafe entry(number).pointee.record.addError()
     }
 
+    /// What a flow is found by: a packet's hash by ``ShardMap``, and what that leaves out. By the table's own seed, so that
+    /// flows of one shard, or of one 5-tuple on many VLANs, cannot be chosen to meet in one place.
     @inline(__always)
-    func touch(_ hash: UInt64) -> UInt64 {
-        let hash = UInt32(truncatingIfNeeded: hash)
+    func fold(_ hash: UInt64, _ packet: borrowing Packet, interface: UInt32) -> UInt32 {
+        let place = FlowKey.place(packet, interface: interface)
+        return UInt32(truncatingIfNeeded: Flows.fold(hash ^ seed.0, place ^ seed.1))
+    }
+
+    /// Asks for the memory that says where a flow is.
+    @inline(__always)
+    func prefetchIndex(_ hash: UInt32) { unsafe clinux_prefetch(index + (Int(hash) & mask)) }
+
+    /// Asks for the memory of a flow, if the first place where it may stand has one like it.
+    @inline(__always)
+    func prefetchEntry(_ hash: UInt32) {
         let word = unsafe index[Int(hash) & mask]
-        let line = unsafe UnsafeRawPointer(entries + Int(UInt32(truncatingIfNeeded: word)))
-        return unsafe line.load(as: UInt64.self) &+ line.load(fromByteOffset: 64, as: UInt64.self)
-            &+ line.load(fromByteOffset: 128, as: UInt64.self) &+ line.load(fromByteOffset: 256, as: UInt64.self)
-            &+ line.load(fromByteOffset: 320, as: UInt64.self)
-    }
-
-    @inline(__always)
-    private func hash(_ key: borrowing FlowKey, _ hash: UInt64) -> UInt32 {
-        UInt32(truncatingIfNeeded: hash)
+        guard UInt32(truncatingIfNeeded: word >> 32) == hash else { return }
+        let start = unsafe entries + Int(UInt32(truncatingIfNeeded: word)) &* Self.stride
+        for line in 0..<Entry.hotLines { unsafe clinux_prefetch(start + line &* Self.line) }
     }
 
     @inline(__always)
@@ -197,7 +236,7 @@ extension FlowTable {
             let word = unsafe index[place]
             if word == 0 { return nil }
             let number = UInt32(truncatingIfNeeded: word)
-            if UInt32(truncatingIfNeeded: word >> 32) == hash, unsafe entries[Int(number)].record.key == key {
+            if UInt32(truncatingIfNeeded: word >> 32) == hash, unsafe entry(number).pointee.record.key == key {
                 return number
             }
             place = (place &+ 1) & mask
@@ -223,7 +262,7 @@ extension FlowTable {
     ) -> Verdict {
         if silence > idle { return .ends(.idle) }
         if age > active { return .ends(.active) }
-        let state = unsafe entries[Int(number)].state
+        let state = unsafe entry(number).pointee.state
         if profile == .cic {
             // A second FIN of the initiator is dropped there.
             return isForward && packet.flags.contains(.fin) && state.contains(.forwardFIN) ? .ignored : .goesOn
@@ -245,9 +284,12 @@ extension FlowTable {
         let makesRoom = count == capacity
         if makesRoom { evict(clock) }
         let number = takeEntry()
-        let entry = unsafe entries + Int(number)
-        let record = FlowRecord(key, startingWith: packet, at: time, isInitiatorLow: isInitiatorLow)
-        unsafe entry.initialize(to: Entry(record, hash: hash, clock: clock, interim: interim))
+        let entry = unsafe entry(number)
+        // What is there was written once and is in a cache: half as much to do as to make it anew.
+        unsafe entry.initialize(to: Entry.blank)
+        unsafe entry.pointee.start(hash: hash, clock: clock)
+        unsafe entry.pointee.record.start(key, with: packet, at: time, isInitiatorLow: isInitiatorLow)
+        unsafe nodes[Int(number)].nextInterim = clock.addingClamped(interim)
         // CICFlowMeter takes the first packet for the initiator's, also where it goes on with a flow that time has cut.
         let isForward = profile == .cic || packet.isFromLowEnd() == isInitiatorLow
         unsafe entry.pointee.record.add(packet, at: time, isForward: isForward, profile: profile)
@@ -256,9 +298,9 @@ extension FlowTable {
         insert(number, hash)
         count += 1
         counters.started &+= 1
-        unsafe ranks[0].append(number, entries)
+        unsafe ranks[0].append(number, nodes)
         wheel.start(at: clock)
-        unsafe wheel.insert(number, due: due(number), entries)
+        unsafe wheel.insert(number, due: due(number), nodes)
         if packet.flags.rawValue & 0b101 != 0, closing(&packet, number, isForward: isForward) { return true }
         return makesRoom
     }
@@ -267,7 +309,7 @@ extension FlowTable {
     @inline(never)
     private mutating func closing(_ packet: inout Packet, _ number: UInt32, isForward: Bool) -> Bool {
         guard close < .max else { return false }
-        let entry = unsafe entries + Int(number)
+        let entry = unsafe entry(number)
         if profile == .cic {
             // There the initiator's FIN ends nothing, and the responder's ends all; the first packet's flags are not looked at.
             guard unsafe entry.pointee.record.features.packets > 1 else { return false }
@@ -285,8 +327,8 @@ extension FlowTable {
             finish(number, .closed)
             return true
         }
-        unsafe wheel.remove(number, entries)
-        unsafe wheel.insert(number, due: due(number), entries)
+        unsafe wheel.remove(number, nodes)
+        unsafe wheel.insert(number, due: due(number), nodes)
         return false
     }
 
@@ -295,7 +337,7 @@ extension FlowTable {
     @inline(never)
     private mutating func weigh(_ packet: inout Packet, _ number: UInt32) {
         guard let weights else { return }
-        let entry = unsafe entries + Int(number)
+        let entry = unsafe entry(number)
         let seen = unsafe entry.pointee.record.features.packets
         let isHandshake = packet.flags.rawValue & 0b111 != 0
         let kind: SamplingClass =
@@ -307,7 +349,7 @@ extension FlowTable {
 
     /// Measures the payload of the packet that was counted last.
     mutating func measure(_ payload: RawSpan, of packet: inout Packet, _ meter: inout EntropyMeter) {
-        let entry = unsafe entries + Int(latest)
+        let entry = unsafe entry(latest)
         guard latest != 0, unsafe entry.pointee.record.end == .interim else { return }
         if unsafe entry.pointee.record.isForward(fromLow: packet.isFromLowEnd()) {
             unsafe histograms.gather(payload, into: &entry.pointee.record.forwardFirstBytes, &meter)
@@ -319,12 +361,12 @@ extension FlowTable {
 
     @inline(never)
     private mutating func promote(_ number: UInt32, isForward: Bool) {
-        let entry = unsafe entries + Int(number)
+        let entry = unsafe entry(number)
         let rank: Rank = isForward ? .unanswered : .answered
         guard unsafe rank.rawValue > entry.pointee.rank.rawValue else { return }
-        unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, entries)
+        unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, nodes)
         unsafe entry.pointee.rank = rank
-        unsafe ranks[Int(rank.rawValue)].append(number, entries)
+        unsafe ranks[Int(rank.rawValue)].append(number, nodes)
     }
 }
 
@@ -332,28 +374,43 @@ extension FlowTable {
 
 extension FlowTable {
     /// Ends the flows that were silent for too long, and hands out interim records.
-    /// - Returns: whether there are any: take them with ``drain(_:)`` before the next call.
+    /// - Returns: whether there are any: take them with ``FlowTables/drain(_:)`` before the next call.
     public mutating func advance(to clock: Int64) -> Bool {
-        var waiting = unsafe wheel.advance(to: clock, entries)
-        while let number = unsafe waiting.takeFirst(entries) {
-            let entry = unsafe entries + Int(number)
+        var waiting = unsafe wheel.advance(to: clock, nodes)
+        var scout = waiting.first
+        for _ in 0..<Self.lead { scout = ask(scout, line: 0) }
+        while let number = unsafe waiting.takeFirst(nodes) {
+            scout = ask(scout, line: 0)
+            let entry = unsafe entry(number)
             if clock > limit(number) {
-                unsafe entry.pointee.slot = Wheel.none
+                unsafe nodes[Int(number)].slot = Wheel.none
                 finish(number, unsafe entry.pointee.state == .closed ? .closed : profile == .cic ? .active : .idle)
                 continue
             }
-            if unsafe clock > entry.pointee.nextInterim {
-                let missed = unsafe (clock &- entry.pointee.nextInterim) / interim
-                unsafe entry.pointee.nextInterim &+= (missed &+ 1) &* interim
-                if unsafe entry.pointee.record.hasNews {
-                    unsafe entry.pointee.slot = Wheel.none
-                    unsafe done.append(number, entries)
+            if unsafe clock > nodes[Int(number)].nextInterim {
+                let missed = unsafe (clock &- nodes[Int(number)].nextInterim) / interim
+                unsafe nodes[Int(number)].nextInterim &+= (missed &+ 1) &* interim
+                if unsafe entry.pointee.hasNews {
+                    unsafe nodes[Int(number)].slot = Wheel.none
+                    unsafe done.append(number, nodes)
                     continue
                 }
             }
-            unsafe wheel.insert(number, due: due(number), entries)
+            unsafe wheel.insert(number, due: due(number), nodes)
         }
         return !done.isEmpty
+    }
+
+    /// How many flows ahead of the one that is looked at the memory is asked for.
+    private static let lead = 8
+
+    /// Asks for a line of a flow.
+    /// - Returns: the next in its list.
+    @inline(__always)
+    private func ask(_ number: UInt32, line: Int) -> UInt32 {
+        guard number != 0 else { return 0 }
+        unsafe clinux_prefetch(entries + Int(number) &* Self.stride + line &* Self.line)
+        return unsafe nodes[Int(number)].links[List.wheel].next
     }
 
     /// Ends all flows.
@@ -365,7 +422,7 @@ extension FlowTable {
 
     /// The clock after which silence ends the flow.
     private func limit(_ number: UInt32) -> Int64 {
-        let entry = unsafe entries + Int(number)
+        let entry = unsafe entry(number)
         if profile == .cic { return (unsafe entry.pointee.start).addingClamped(active) }
         let patience = unsafe entry.pointee.state == .closed ? min(close, idle) : idle
         return (unsafe entry.pointee.clock).addingClamped(patience)
@@ -373,84 +430,83 @@ extension FlowTable {
 
     /// The clock at which the flow must be looked at.
     private func due(_ number: UInt32) -> Int64 {
-        unsafe min(limit(number), entries[Int(number)].nextInterim)
+        unsafe min(limit(number), nodes[Int(number)].nextInterim)
     }
 }
 
 // MARK: - Endings
 
 extension FlowTable {
-    /// Hands out what has ended, in the order of its first packet, then of its key; interim records among it.
-    public mutating func drain(_ body: (borrowing FlowRecord) -> Void) {
-        if done.first == done.last {
-            guard let number = unsafe done.takeFirst(entries) else { return }
-            unsafe body(entries[Int(number)].record)
-            return release(number)
-        }
-        for (_, number) in takeDone() {
-            unsafe body(entries[Int(number)].record)
-            release(number)
-        }
+    /// Whether no more than one flow waits to be taken.
+    var hasOneDone: Bool { done.first == done.last }
+
+    /// Hands out the one flow that waits to be taken.
+    mutating func drainOne(_ body: (borrowing FlowRecord) -> Void) {
+        guard let number = unsafe done.takeFirst(nodes) else { return }
+        visit(number, body)
+        release(number)
     }
 
-    /// How endings of one moment are ordered.
-    struct Order: Comparable {
+    /// A flow that waits to be taken, with what nearly always tells its place in the row.
+    struct Ended {
         let first: Int64
-        let key: FlowKey
-
-        static func < (left: Order, right: Order) -> Bool {
-            left.first == right.first ? left.key < right.key : left.first < right.first
-        }
+        let number: UInt32
+        let shard: UInt32
     }
 
-    /// What has ended, in order; each must be released.
-    func done(_ body: (Order, UInt32) -> Void) {
+    /// Adds what has ended, in no order; each must be released.
+    mutating func takeDone(_ shard: UInt32, _ ended: inout [Ended]) {
+        var scout = done.first
+        for _ in 0..<Self.lead { scout = ask(scout, line: 1) }
         var number = done.first
         while number != 0 {
-            let entry = unsafe entries + Int(number)
-            unsafe body(Order(first: entry.pointee.record.features.first, key: entry.pointee.record.key), number)
-            number = unsafe entry.pointee.links[List.wheel].next
+            scout = ask(scout, line: 1)
+            let first = unsafe entry(number).pointee.record.features.first
+            ended.append(Ended(first: first, number: number, shard: shard))
+            number = unsafe nodes[Int(number)].links[List.wheel].next
         }
+        done = List(List.wheel)
     }
 
-    mutating func forgetDone() { done = List(List.wheel) }
+    /// Asks for all of a flow's record.
+    @inline(__always)
+    func prefetchRecord(_ number: UInt32) {
+        let start = unsafe entries + Int(number) &* Self.stride
+        for line in 0..<Self.stride / Self.line { unsafe clinux_prefetch(start + line &* Self.line) }
+    }
 
+    @inline(__always)
     func visit(_ number: UInt32, _ body: (borrowing FlowRecord) -> Void) {
-        unsafe body(entries[Int(number)].record)
+        unsafe body(entry(number).pointee.record)
     }
 
-    private mutating func takeDone() -> [(Order, UInt32)] {
-        var taken: [(Order, UInt32)] = []
-        done { order, number in taken.append((order, number)) }
-        forgetDone()
-        taken.sort { $0.0 < $1.0 }
-        return taken
-    }
+    func key(_ number: UInt32) -> FlowKey { unsafe entry(number).pointee.record.key }
 
     /// Frees an ended flow's entry; a flow that goes on is put back.
     mutating func release(_ number: UInt32) {
-        let entry = unsafe entries + Int(number)
+        let entry = unsafe entry(number)
         if unsafe entry.pointee.record.end == .interim {
             unsafe entry.pointee.record.tell()
-            unsafe wheel.insert(number, due: due(number), entries)
+            unsafe entry.pointee.hasNews = false
+            unsafe wheel.insert(number, due: due(number), nodes)
         } else {
-            unsafe entry.pointee.links[List.wheel].next = free
+            unsafe nodes[Int(number)].links[List.wheel].next = free
             free = number
         }
     }
 
     @inline(never)
     private mutating func finish(_ number: UInt32, _ end: FlowEnd) {
-        let entry = unsafe entries + Int(number)
+        let entry = unsafe entry(number)
         unsafe entry.pointee.record.finish(end)
         if scope != .none {
             unsafe histograms.end(&entry.pointee.record.forwardFirstBytes)
             unsafe histograms.end(&entry.pointee.record.backwardFirstBytes)
         }
         unsafe remove(number, entry.pointee.hash)
-        unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, entries)
-        if unsafe entry.pointee.slot != Wheel.none { unsafe wheel.remove(number, entries) }
-        unsafe done.append(number, entries)
+        unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, nodes)
+        unsafe wheel.remove(number, nodes)
+        unsafe done.append(number, nodes)
         count -= 1
         counters.ended &+= 1
     }
@@ -465,9 +521,9 @@ extension FlowTable {
             // Who was heard of within a second goes to the end of the row, but not without end.
             for _ in 0..<8 {
                 let number = ranks[rank].first
-                guard number != 0, unsafe clock &- entries[Int(number)].clock < 1_000_000_000 else { break }
-                unsafe ranks[rank].remove(number, entries)
-                unsafe ranks[rank].append(number, entries)
+                guard number != 0, unsafe clock &- entry(number).pointee.clock < 1_000_000_000 else { break }
+                unsafe ranks[rank].remove(number, nodes)
+                unsafe ranks[rank].append(number, nodes)
             }
             if !ranks[rank].isEmpty { return finish(ranks[rank].first, .evicted) }
         }
@@ -476,7 +532,7 @@ extension FlowTable {
     private mutating func takeEntry() -> UInt32 {
         if free != 0 {
             let number = free
-            free = unsafe entries[Int(number)].links[List.wheel].next
+            free = unsafe nodes[Int(number)].links[List.wheel].next
             return number
         }
         precondition(Int(fresh) <= capacity + Self.spare, "ended flows must be taken before the next packet")

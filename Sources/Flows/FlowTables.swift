@@ -14,7 +14,8 @@ public struct FlowTables: ~Copyable {
     public private(set) var unread = Volume()
 
     private let map: ShardMap
-    private let worker: Int
+    /// A bit for each shard.
+    private let owned: UInt64
     private let tables: UnsafeMutablePointer<FlowTable>
     private let shards: [Int]
     private var fragments = FragmentTable()
@@ -22,14 +23,14 @@ public struct FlowTables: ~Copyable {
     private var meter = EntropyMeter()
     /// Whether flows of each table wait to be taken.
     private var waiting: UInt64 = 0
-    var untouched: UInt64 = 0
+    private var ended: [FlowTable.Ended] = []
 
     /// - Parameter worker: which shards: those that the map gives to this worker.
     public init(_ settings: FlowSettings, map: ShardMap, worker: Int) {
         self.map = map
-        self.worker = worker
         scope = settings.entropy
         shards = (0..<ShardMap.shards).filter { map.worker(of: $0) == worker }
+        owned = shards.reduce(0) { $0 | 1 << UInt64($1) }
         unsafe tables = .allocate(capacity: ShardMap.shards)
         for shard in shards {
             unsafe (tables + shard).initialize(to: FlowTable(settings, capacity: settings.flowsPerShard))
@@ -83,7 +84,7 @@ public struct FlowTables: ~Copyable {
 
     /// Whether this worker keeps the flows of the place.
     @inline(__always)
-    public func owns(_ place: Place) -> Bool { map.worker(of: place.shard) == worker }
+    public func owns(_ place: Place) -> Bool { owned >> UInt64(place.shard) & 1 == 1 }
 
     /// Counts a packet to its flow, if it has one and the flow is in a shard of this worker.
     /// - Returns: whether anything has ended: take it with ``drain(_:)`` before the next packet.
@@ -117,6 +118,28 @@ public struct FlowTables: ~Copyable {
         return ended
     }
 
+    /// What the place's table finds the packet's flow by; asks for the memory that tells where.
+    @inline(__always)
+    func prefetchIndex(_ packet: borrowing Packet, at place: Place, interface: UInt32) -> UInt32 {
+        let folded = unsafe tables[place.shard].fold(place.hash, packet, interface: interface)
+        unsafe tables[place.shard].prefetchIndex(folded)
+        return folded
+    }
+
+    @inline(__always)
+    func prefetchEntry(_ folded: UInt32, at place: Place) { unsafe tables[place.shard].prefetchEntry(folded) }
+
+    /// Counts a packet for which memory was asked.
+    @inline(__always)
+    mutating func count(_ packet: inout Packet, _ folded: UInt32, at place: Place, time: Int64, interface: UInt32)
+        -> Bool
+    {
+        let shard = place.shard
+        let ended = unsafe tables[shard].add(&packet, time: time, clock: clock, interface: interface, folded: folded)
+        if ended { waiting |= 1 << UInt64(shard) }
+        return ended
+    }
+
     /// The same, and measures the packet's payload if that is set.
     /// - Parameter bytes: the frame that the packet was decoded from.
     @inline(__always)
@@ -139,9 +162,6 @@ public struct FlowTables: ~Copyable {
         unsafe tables[place.shard].measure(bytes.extracting(payload), of: &packet, &meter)
     }
 
-    @inline(__always)
-    func touch(_ place: Place) -> UInt64 { unsafe tables[place.shard].touch(place.hash) }
-
     /// What a packet of each class stands for from now on: frames offered for each one kept, at least 1.
     public func setWeights(_ sampling: Sampling) {
         let weights = [4 of Double] { place in
@@ -152,32 +172,6 @@ public struct FlowTables: ~Copyable {
         let isComplete = (0..<4).allSatisfy { weights[$0] == 1 }
         for shard in shards { unsafe tables[shard].weights = isComplete ? nil : weights }
     }
-
-    /// - Returns: the packet's shard; 64 if it belongs to no flow, or to another worker's.
-    @inline(__always)
-    mutating func locate(_ packet: inout Packet, _ time: Int64, _ interface: UInt32, _ hash: inout UInt64) -> UInt32 {
-        guard packet.family != .other else { return 64 }
-        if packet.fragment != .none || packet.outcome != .decoded, !admit(&packet, time, interface) { return 64 }
-        hash = map.hash(of: packet)
-        let shard = Int(hash >> 58)
-        return map.worker(of: shard) == worker ? UInt32(shard) : 64
-    }
-
-    @inline(__always)
-    mutating func count(
-        _ packet: inout Packet,
-        _ time: Int64,
-        _ interface: UInt32,
-        _ hash: UInt64,
-        _ shard: Int
-    ) -> Bool {
-        let ended = unsafe tables[shard].add(&packet, time: time, clock: clock, interface: interface, hash: hash)
-        if ended { waiting |= 1 << UInt64(shard) }
-        return ended
-    }
-
-    @inline(__always)
-    func touch(_ shard: Int, _ hash: UInt64) -> UInt64 { unsafe tables[shard].touch(hash) }
 
     /// Whether a packet that is a fragment, or was not read whole, belongs to a flow.
     @inline(never)
@@ -220,21 +214,33 @@ public struct FlowTables: ~Copyable {
     /// among it. At most one record for each flow of the tables.
     @inline(never)
     public mutating func drain(_ body: (borrowing FlowRecord) -> Void) {
-        if waiting.nonzeroBitCount == 1 {
-            unsafe tables[waiting.trailingZeroBitCount].drain(body)
+        let first = waiting.trailingZeroBitCount
+        if waiting.nonzeroBitCount == 1, unsafe tables[first].hasOneDone {
+            unsafe tables[first].drainOne(body)
         } else {
-            var ended: [(order: FlowTable.Order, shard: Int, number: UInt32)] = []
-            for shard in shards where waiting >> UInt64(shard) & 1 == 1 {
-                unsafe tables[shard].done { order, number in ended.append((order, shard, number)) }
-                unsafe tables[shard].forgetDone()
-            }
-            ended.sort { $0.order < $1.order }
-            for (_, shard, number) in ended {
-                unsafe tables[shard].visit(number, body)
-                unsafe tables[shard].release(number)
-            }
+            drainAll(body)
         }
         waiting = 0
+    }
+
+    private mutating func drainAll(_ body: (borrowing FlowRecord) -> Void) {
+        ended.removeAll(keepingCapacity: true)
+        for shard in shards where waiting >> UInt64(shard) & 1 == 1 {
+            unsafe tables[shard].takeDone(UInt32(shard), &ended)
+        }
+        let tables = unsafe tables
+        ended.sort { left, right in
+            guard left.first == right.first else { return left.first < right.first }
+            return unsafe tables[Int(left.shard)].key(left.number) < tables[Int(right.shard)].key(right.number)
+        }
+        for place in ended.indices {
+            // The next but one is on its way into the caches while this one is told.
+            let next = ended[min(place + 2, ended.count - 1)]
+            unsafe tables[Int(next.shard)].prefetchRecord(next.number)
+            let (shard, number) = (Int(ended[place].shard), ended[place].number)
+            unsafe tables[shard].visit(number, body)
+            unsafe tables[shard].release(number)
+        }
     }
 }
 
