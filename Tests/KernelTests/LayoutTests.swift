@@ -48,7 +48,7 @@ import Testing
             weir_client.self,
             [
                 ("address", \.address), ("service", \.service), ("connections", \.connections),
-                ("last_seen", \.last_seen), ("reserved", \.reserved),
+                ("last_seen", \.last_seen), ("answered", \.answered),
             ]
         ),
         Expected(

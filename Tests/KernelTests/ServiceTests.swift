@@ -117,6 +117,8 @@ import Testing
         for sequence: UInt32 in [5000, 9000] {
             try counted.egress(Connection.v4.fromService([.syn, .ack], sequence: sequence))
             try counted.ingress(Connection.v4.toService([.ack], acknowledgement: sequence + 1))
+            // Long after, too.
+            counted.counting.clients.sweep[0] += 1_000
         }
         #expect(try counts(counted) == [0, 2, 2])
         #expect(counted.client(Connection.v4.client, WEIR_TCP, 443)?.entry.connections == 2)

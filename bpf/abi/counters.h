@@ -113,18 +113,19 @@ _Static_assert(sizeof(struct weir_service) == 24, "weir_service changed");
  * Programs take free slots and never give one up. User space, alone, marks a slot as leaving; no program finds the client
  * then. By the next sweep none still writes to it: user space clears the slot and frees it.
  *
- * The variable "sweep", __u32: a number that user space raises with each sweep; how a client's age is told without a clock.
+ * The variable "sweep", __u32: a number that user space raises with each sweep, every ten seconds. It tells a client's
+ * age without a clock.
  */
 #define WEIR_CLIENT_WAYS 8U
 #define WEIR_CLIENT_LEAVING 0x01U
 #define WEIR_CLIENT_PRESENT 0x80U
 
 struct weir_client {
-    __u64 address[2]; /* as in the packet; IPv4 mapped (::ffff:a.b.c.d) */
-    __u32 service;    /* the service's key in "ports" */
+    __u64 address[2];  /* as in the packet; IPv4 mapped (::ffff:a.b.c.d) */
+    __u32 service;     /* the service's key in "ports" */
     __u32 connections; /* handshakes completed since it entered */
-    __u32 last_seen;  /* the sweep in which it last sent or was sent something */
-    __u32 reserved;
+    __u32 last_seen;   /* the sweep in which it last sent or was sent something */
+    __u32 answered;    /* the sweep in which it entered or was last sent a SYN+ACK */
 };
 _Static_assert(sizeof(struct weir_client) == 32, "two clients in a cache line");
 

@@ -65,6 +65,7 @@ struct peer {
     __u64 address[2];
     __u32 service;
     __u32 port; /* the client's */
+    __u64 hash; /* of all but its port */
 };
 
 /* A client's slot. */
@@ -84,9 +85,10 @@ static __always_inline __u32 second_bucket(__u64 hash)
     return (__u64)(__u32)hash * client_buckets >> 32;
 }
 
+/* Mixed once more: both halves name a bucket, and of addresses that follow one another they must not do so alike. */
 static __always_inline __u64 hash_peer(const struct peer *peer)
 {
-    return hash_words(peer->address[0], peer->address[1], peer->service);
+    return mix(hash_words(peer->address[0], peer->address[1], peer->service), seed[1]);
 }
 
 #define EACH_BYTE 0x0101010101010101ULL
@@ -146,10 +148,10 @@ static __always_inline bool find_in(__u32 bucket, const struct peer *peer, __u64
 
 static __always_inline bool find_client(const struct peer *peer, struct client *client)
 {
-    __u64 hash = hash_peer(peer);
-    __u64 tag = tag_of(hash);
+    __u64 tag = tag_of(peer->hash);
 
-    return find_in(first_bucket(hash), peer, tag, client) || find_in(second_bucket(hash), peer, tag, client);
+    return find_in(first_bucket(peer->hash), peer, tag, client) ||
+           find_in(second_bucket(peer->hash), peer, tag, client);
 }
 
 static __always_inline void count_client(
@@ -175,9 +177,8 @@ static __always_inline __u32 taken(__u64 tags)
 static __noinline void enter_client(
     const struct peer *peer, const struct amount *amount, bool completed, bool egress)
 {
-    __u64 hash = hash_peer(peer);
-    __u64 tag = tag_of(hash);
-    __u32 first = first_bucket(hash), second = second_bucket(hash), only = 0, slot;
+    __u64 tag = tag_of(peer->hash);
+    __u32 first = first_bucket(peer->hash), second = second_bucket(peer->hash), only = 0, slot;
     __u64 *tags = bpf_map_lookup_elem(&client_tags, &first);
     __u64 *other_tags = bpf_map_lookup_elem(&client_tags, &second);
     struct client_bucket *entries = bpf_map_lookup_elem(&clients, &first);
@@ -214,7 +215,10 @@ static __noinline void enter_client(
     }
     slot = lowest(free);
     entries->slots[slot] = (struct weir_client){
-        .address = {peer->address[0], peer->address[1]}, .service = peer->service, .last_seen = sweep};
+        .address = {peer->address[0], peer->address[1]},
+        .service = peer->service,
+        .last_seen = sweep,
+        .answered = sweep};
     /* Its result is asked for: without, it need not be seen after the entry. */
     free = __sync_fetch_and_or(tags, tag << 8 * slot);
     asm volatile("" : : "r"(free));

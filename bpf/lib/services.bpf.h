@@ -60,13 +60,14 @@ static __always_inline bool read_peer(
     }
     peer->service = local;
     peer->port = egress ? packet->destination : packet->source;
+    peer->hash = hash_peer(peer);
     return true;
 }
 
 /* The slot and the word that stand for one answered handshake. */
 static __always_inline __u64 *handshake(const struct peer *peer, __u32 acknowledgement, __u64 *word)
 {
-    __u64 hash = hash_words(peer->address[0], peer->address[1], (__u64)peer->service << 16 | peer->port);
+    __u64 hash = mix(peer->hash, peer->port);
 
     *word = hash << 32 | acknowledgement;
     return &handshakes[hash >> (64 - HANDSHAKE_BITS)];
@@ -80,6 +81,15 @@ struct contact {
     bool enters;
     bool completed;
 };
+
+/* Sweeps, two minutes, after which no SYN+ACK is waited for any more: Linux repeats it for one. */
+#define HANDSHAKE_SWEEPS 12
+
+/* A client that was sent no SYN+ACK for long has no handshake to complete: its slot, seldom in the cache, is not read. */
+static __always_inline bool may_complete(const struct contact *contact)
+{
+    return !contact->known || sweep - contact->client.entry->answered <= HANDSHAKE_SWEEPS;
+}
 
 /*
  * Whose packet to or from a service it is.
@@ -107,6 +117,8 @@ static __always_inline void meet(
                 counters->syn_ack_out += 1;
             slot = handshake(&contact->peer, packet->sequence + 1, &word);
             *slot = word;
+            if (contact->known)
+                contact->client.entry->answered = sweep;
         }
         contact->enters = packet->payload && !(packet->flags & TCP_SYN);
     } else {
@@ -115,7 +127,7 @@ static __always_inline void meet(
             if (counters)
                 counters->syn_in += 1;
         }
-        if ((packet->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK) {
+        if ((packet->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK && may_complete(contact)) {
             slot = handshake(&contact->peer, packet->acknowledgement, &word);
             contact->completed = *(volatile __u64 *)slot == word && __sync_bool_compare_and_swap(slot, word, 0);
             counters = contact->completed ? bpf_map_lookup_elem(&services, &service) : NULL;
