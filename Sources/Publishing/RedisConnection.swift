@@ -6,7 +6,7 @@ import Linux
 ///
 /// hiredis connects, formats and parses; waiting is done here, by `poll` with a deadline, because the library's own
 /// timeouts bound a single read, not a command, and get lost when it reconnects. The commands used are answered by one
-/// line each; anything else ends the connection before the library sets memory aside for it.
+/// line or one short word each; anything else ends the connection before the library sets memory aside for it.
 @safe struct RedisConnection: ~Copyable {
     private let context: UnsafeMutablePointer<redisContext>
     private let secrets: [Secret?]
@@ -88,6 +88,7 @@ import Linux
     enum Reply: Equatable {
         case status
         case integer
+        case word
         case refused(Refusal)
     }
 
@@ -97,14 +98,25 @@ import Linux
     ///   - deadline: on the monotonic clock, nanoseconds.
     /// - Throws: what ended the connection; it is of no use then.
     func run(_ commands: [[[UInt8]]], deadline: Int64) throws(RedisFailure) -> [Reply] {
-        for command in commands {
-            guard append(command) else { throw .closed("out of memory") }
-        }
-        try flush(deadline: deadline)
-        var replies: [Reply] = []
-        for _ in commands { replies.append(try read(deadline: deadline)) }
-        guard unread == 0 else { throw .violation("more answers than commands") }
+        let (replies, failure) = pipeline(commands, deadline: deadline)
+        if let failure { throw failure }
         return replies
+    }
+
+    /// As `run`, but keeps the answers that came before a failure.
+    func pipeline(_ commands: [[[UInt8]]], deadline: Int64) -> (replies: [Reply], failure: RedisFailure?) {
+        var replies: [Reply] = []
+        do throws(RedisFailure) {
+            for command in commands {
+                guard append(command) else { throw .closed("out of memory") }
+            }
+            try flush(deadline: deadline)
+            for _ in commands { replies.append(try read(deadline: deadline)) }
+            guard unread == 0 else { throw .violation("more answers than commands") }
+        } catch {
+            return (replies, error)
+        }
+        return (replies, nil)
     }
 
     /// Call when the descriptor is readable though nothing was asked.
@@ -140,10 +152,11 @@ import Linux
         var isInspected = false
         while true {
             if unread > 0 {
-                if !isInspected { try inspect() }
-                isInspected = true
+                if !isInspected { isInspected = try inspect() }
                 var object: UnsafeMutableRawPointer?
-                guard unsafe redisGetReplyFromReader(context, &object) == REDIS_OK else { throw failure() }
+                if isInspected {
+                    guard unsafe redisGetReplyFromReader(context, &object) == REDIS_OK else { throw failure() }
+                }
                 if let object = unsafe object {
                     defer { unsafe freeReplyObject(object) }
                     return try unsafe reply(of: object.assumingMemoryBound(to: redisReply.self))
@@ -155,20 +168,29 @@ import Linux
         }
     }
 
-    /// Looks at the first byte of the next reply before the library does: a line (`+`, `-`, `:`), never a bulk, an array
-    /// or a push, whose headers may claim any size.
-    private func inspect() throws(RedisFailure) {
-        guard let reader = unsafe context.pointee.reader, let buffer = unsafe reader.pointee.buf else { return }
-        let kind = unsafe UInt8(bitPattern: buffer[reader.pointee.pos])
-        guard [UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: ":")].contains(kind) else {
-            throw .violation("a reply of an unexpected kind")
+    /// Looks at the next reply before the library does: a line (`+`, `-`, `:`) or a word of at most 99 bytes, such as the
+    /// id of an entry; never an array, a push or a long bulk, whose headers may claim any size.
+    /// - Returns: false when more bytes are needed to tell.
+    private func inspect() throws(RedisFailure) -> Bool {
+        guard let reader = unsafe context.pointee.reader, let buffer = unsafe reader.pointee.buf else { return true }
+        let head = (0..<min(unread, 4)).map { unsafe UInt8(bitPattern: buffer[Int(reader.pointee.pos) + $0]) }
+        switch head[0] {
+        case UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: ":"): return true
+        case UInt8(ascii: "$"):
+            let digits = head.dropFirst().prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            if digits.count + 1 == head.count, digits.count < 3 { return false }
+            guard (1...2).contains(digits.count), head[digits.count + 1] == UInt8(ascii: "\r") else { break }
+            return true
+        default: break
         }
+        throw .violation("a reply of an unexpected kind")
     }
 
     private func reply(of object: UnsafeMutablePointer<redisReply>) throws(RedisFailure) -> Reply {
         switch unsafe object.pointee.type {
         case REDIS_REPLY_STATUS: return .status
         case REDIS_REPLY_INTEGER: return .integer
+        case REDIS_REPLY_STRING: return .word
         case REDIS_REPLY_ERROR:
             let text = unsafe UnsafeRawBufferPointer(start: object.pointee.str, count: object.pointee.len)
             return .refused(Refusal(reply: unsafe Array(text), hiding: secrets))

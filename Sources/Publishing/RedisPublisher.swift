@@ -49,28 +49,18 @@ public final class RedisPublisher: Sendable {
     /// - Returns: whether Redis took the last document, or there was none.
     @discardableResult
     public func finish(with document: [UInt8]?) -> Bool {
-        let patience = RedisPublisher.patience.components.attoseconds / 1_000_000_000
-        let deadline = Clock.monotonic.now() + patience + RedisPublisher.patience.components.seconds * 1_000_000_000
+        let deadline = Clock.monotonic.now() + RedisPublisher.patience.nanoseconds
         mailbox.stop(with: document, deadline: deadline)
         let outcome = mailbox.waitForEnd(until: deadline)
         let worker = worker.withLock { $0.take() }
         if let worker {
             if outcome == nil {
                 // Name resolution cannot be interrupted. The thread ends by itself; nobody waits for it.
-                _ = unsafe Unmanaged.passRetained(Abandoned(worker: worker))
+                worker.abandon()
             } else {
                 worker.join()
             }
         }
         return outcome ?? false
-    }
-}
-
-/// Keeps a worker from being joined.
-private final class Abandoned: Sendable {
-    private let worker: Worker
-
-    init(worker: consuming Worker) {
-        self.worker = worker
     }
 }
