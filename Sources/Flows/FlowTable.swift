@@ -148,6 +148,10 @@ extension FlowTable {
         add(&packet, time: time, clock: clock, interface: interface, folded: fold(hash, packet, interface: interface))
     }
 
+    /// Times from 1823 to 2116; of others the nearest. Between two of these there are no more nanoseconds than 63 bits hold.
+    @inline(__always)
+    static func bounded(_ time: Int64) -> Int64 { min(max(time, -1 << 62), 1 << 62 - 1) }
+
     /// - Parameter folded: as ``fold(_:_:interface:)`` makes it.
     @inline(__always)
     mutating func add(
@@ -159,7 +163,7 @@ extension FlowTable {
     ) -> Bool {
         let isFromLow = packet.isFromLowEnd()
         let key = FlowKey(packet, interface: interface, isFromLow: isFromLow)
-        var time = time
+        var time = Self.bounded(time)
         // CICFlowMeter reads whole microseconds.
         if profile == .cic { time -= time % 1000 }
         guard let number = find(key, hash) else {

@@ -20,7 +20,8 @@ public struct FlowTables: ~Copyable {
     private let shards: [Int]
     private var fragments = FragmentTable()
     private let scope: EntropyScope
-    private var meter = EntropyMeter()
+    /// Only where entropy is measured: its tables take a moment to calculate.
+    private var meter: EntropyMeter?
     /// Whether flows of each table wait to be taken.
     private var waiting: UInt64 = 0
     private var ended: [FlowTable.Ended] = []
@@ -29,6 +30,7 @@ public struct FlowTables: ~Copyable {
     public init(_ settings: FlowSettings, map: ShardMap, worker: Int) {
         self.map = map
         scope = settings.entropy
+        meter = scope == .none ? nil : EntropyMeter()
         shards = (0..<ShardMap.shards).filter { map.worker(of: $0) == worker }
         owned = shards.reduce(0) { $0 | 1 << UInt64($1) }
         unsafe tables = .allocate(capacity: ShardMap.shards)
@@ -53,6 +55,7 @@ public struct FlowTables: ~Copyable {
     /// - Returns: whether anything has ended: take it with ``drain(_:)`` before the packet is added.
     @inline(__always)
     public mutating func advance(to time: Int64) -> Bool {
+        let time = FlowTable.bounded(time)
         guard time > clock else { return false }
         let crosses = time >> 30 != clock >> 30
         clock = time
@@ -158,8 +161,9 @@ public struct FlowTables: ~Copyable {
     @inline(never)
     private mutating func measure(_ packet: inout Packet, _ bytes: RawSpan, _ place: Place) {
         let payload = packet.capturedPayload
-        guard !payload.isEmpty else { return }
+        guard !payload.isEmpty, var meter = self.meter.take() else { return }
         unsafe tables[place.shard].measure(bytes.extracting(payload), of: &packet, &meter)
+        self.meter = consume meter
     }
 
     /// What a packet of each class stands for from now on: frames offered for each one kept, at least 1.

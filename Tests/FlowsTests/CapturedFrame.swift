@@ -45,7 +45,7 @@ extension SharedCapture {
 /// What flow tables made of frames.
 struct FlowRun {
     var records: [FlowRecord] = []
-    /// The number of the frame at which each record was handed out.
+    /// At which frame each record was handed out: twice its number, and one more after the frame was counted.
     var places: [Int] = []
     var counters = FlowTable.Counters()
     var strays = Volume()
@@ -63,15 +63,15 @@ struct FlowRun {
     ) {
         var tables = FlowTables(settings, map: ShardMap(seed: 0, workers: workers), worker: worker)
         for (place, frame) in frames.enumerated() {
-            if tables.advance(to: frame.time) { take(&tables, place) }
+            if tables.advance(to: frame.time) { take(&tables, 2 * place) }
             var packet = frame.packet
             if inner { unsafe packet.decodeInner(frame.bytes.span.bytes) }
-            if tables.add(&packet, time: frame.time, interface: frame.interface) { take(&tables, place) }
+            if tables.add(&packet, time: frame.time, interface: frame.interface) { take(&tables, 2 * place + 1) }
             guard packet.isICMPError, var quoted = unsafe packet.quoted(in: frame.bytes.span.bytes) else { continue }
             tables.addError(quoting: &quoted, interface: frame.interface)
         }
         tables.stop()
-        take(&tables, frames.count)
+        take(&tables, 2 * frames.count)
         counters = tables.counters
         strays = tables.strayFragments
         unread = tables.unread

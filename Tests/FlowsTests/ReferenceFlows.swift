@@ -116,7 +116,9 @@ struct ReferenceCutter {
     ///   does it. A table forgets it when its time has passed.
     init(_ frames: [CapturedFrame], _ settings: FlowSettings, isUnbounded: Bool = false) {
         self.settings = settings
-        for (number, frame) in frames.enumerated() {
+        for (number, var frame) in frames.enumerated() {
+            // Beyond the years 1823 to 2116 no difference of times would fit.
+            frame.time = min(max(frame.time, -1 << 62), 1 << 62 - 1)
             if frame.time > clock {
                 let isNextSecond = frame.time >> 30 != clock >> 30
                 clock = frame.time
