@@ -151,6 +151,11 @@ let package = Package(
         // One executable for each thing measured.
         .target(name: "Measuring", dependencies: ["Support"], path: "bench/Measuring", swiftSettings: settings),
         bench("Entropy", ["Flows"]),
+        bench(
+            "Flows",
+            ["Capture", "Flows", "Linux", "Measuring", "Packets", "Reports"],
+            exclude: ["count.sh", "rivals.py", "rivals.sh"]
+        ),
         bench("Idle", ["Linux", "Measuring"], exclude: ["psutil_loop.py"]),
         bench("Kernel", ["BPF", "KernelABI", "Linux"]),
         bench("Load", ["BPF", "Capture", "CLibBPF", "CLinux", "Flows", "KernelABI", "Linux", "Measuring", "Packets"]),

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Usage: setup.sh build|run|test|bench ...
+# Installs the Debian packages that are missing. Usage: setup.sh build|run|test|bench|rivals ...
 # build: what compiling needs; run: what a running sensor wants; test: what the tests and benches drive; bench: what the
-# benches count with and compare to.
+# benches count with and compare to; rivals: what flows are compared with, as bench/Flows/rivals.sh does.
 set -euo pipefail
 
 build=(git ca-certificates pkg-config binutils libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libhiredis-dev libyaml-dev)
 run=(redis-server)
 test=(redis-server redis-tools iproute2 iputils-ping ethtool iperf3 hping3 curl procps netcat-openbsd python3)
 bench=(valgrind python3-psutil prometheus-node-exporter)
+rivals=(softflowd nfdump tshark tcpdump python3-venv)
 
 declare -a wanted=()
 for group in "$@"; do
@@ -16,7 +17,8 @@ for group in "$@"; do
         run) wanted+=("${run[@]}") ;;
         test) wanted+=("${test[@]}") ;;
         bench) wanted+=("${bench[@]}") ;;
-        *) echo "setup: unknown group '$group'; choose from build, run, test, bench" >&2; exit 64 ;;
+        rivals) wanted+=("${rivals[@]}") ;;
+        *) echo "setup: unknown group '$group'; choose from build, run, test, bench, rivals" >&2; exit 64 ;;
     esac
 done
 

@@ -51,6 +51,8 @@ public struct FlowTable: ~Copyable {
     /// ``stride`` bytes apart, so that each begins with a cache line.
     private let entries: UnsafeMutableRawPointer
     private let nodes: UnsafeMutablePointer<Node>
+    /// Bytes from an entry to the table's next.
+    private let pitch: Int
     /// Upper half: the flow's hash; lower: its entry's number. 0: free.
     private let index: UnsafeMutablePointer<UInt64>
     private let mask: Int
@@ -69,7 +71,7 @@ public struct FlowTable: ~Copyable {
 
     /// Bytes of a cache line.
     private static var line: Int { @inline(__always) get { 64 } }
-    private static var stride: Int {
+    static var stride: Int {
         @inline(__always) get { (MemoryLayout<Entry>.stride + line - 1) & ~(line - 1) }
     }
 
@@ -77,9 +79,11 @@ public struct FlowTable: ~Copyable {
     private static let histograms = 32
 
     /// Ended flows keep their entries until they are taken: at most so many after one packet.
-    private static let spare = 4
+    static let spare = 4
 
-    public init(_ settings: FlowSettings, capacity: Int) {
+    /// - Parameter memory: lives as long as the table.
+    init(_ settings: FlowSettings, in memory: borrowing FlowMemory, place: Int) {
+        let capacity = memory.capacity
         self.capacity = capacity
         profile = settings.profile
         idle = settings.idle ?? .max
@@ -91,41 +95,17 @@ public struct FlowTable: ~Copyable {
         // Nothing that is told depends on the seed, so a replay need not know it and a stranger cannot.
         var random = SystemRandomNumberGenerator()
         seed = (random.next(), random.next())
-        var places = 16
-        while places < 2 * capacity { places *= 2 }
-        mask = places - 1
-        unsafe entries = allocate((capacity + Self.spare + 1) * Self.stride)
-        unsafe nodes = allocate(Node.self, capacity + Self.spare + 1)
-        unsafe index = allocate(UInt64.self, places)
-    }
-
-    deinit {
-        unsafe munmap(entries, (capacity + Self.spare + 1) * Self.stride)
-        unsafe giveBack(nodes, capacity + Self.spare + 1)
-        unsafe giveBack(index, mask + 1)
+        mask = memory.places - 1
+        pitch = memory.pitch
+        unsafe index = memory.index + place * memory.places
+        unsafe nodes = memory.nodes + place * memory.entriesOfTable
+        unsafe entries = memory.entries + place * Self.stride
     }
 
     @inline(__always)
     private func entry(_ number: UInt32) -> UnsafeMutablePointer<Entry> {
-        unsafe (entries + Int(number) &* Self.stride).assumingMemoryBound(to: Entry.self)
+        unsafe (entries + Int(number) &* pitch).assumingMemoryBound(to: Entry.self)
     }
-}
-
-/// Zeroed memory that takes room where it is written to, and begins with a cache line.
-private func allocate(_ size: Int) -> UnsafeMutableRawPointer {
-    let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard unsafe memory != MAP_FAILED, let start = unsafe memory else {
-        fatalError("no memory for \(size) bytes of flows")
-    }
-    return unsafe start
-}
-
-private func allocate<Element>(_: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element> {
-    unsafe allocate(count * MemoryLayout<Element>.stride).bindMemory(to: Element.self, capacity: count)
-}
-
-private func giveBack<Element>(_ memory: UnsafeMutablePointer<Element>, _ count: Int) {
-    _ = unsafe munmap(memory, count * MemoryLayout<Element>.stride)
 }
 
 // MARK: - Packets
@@ -229,7 +209,7 @@ extension FlowTable {
     func prefetchEntry(_ hash: UInt32) {
         let word = unsafe index[Int(hash) & mask]
         guard UInt32(truncatingIfNeeded: word >> 32) == hash else { return }
-        let start = unsafe entries + Int(UInt32(truncatingIfNeeded: word)) &* Self.stride
+        let start = unsafe entries + Int(UInt32(truncatingIfNeeded: word)) &* pitch
         for line in 0..<Entry.hotLines { unsafe clinux_prefetch(start + line &* Self.line) }
     }
 
@@ -413,7 +393,7 @@ extension FlowTable {
     @inline(__always)
     private func ask(_ number: UInt32, line: Int) -> UInt32 {
         guard number != 0 else { return 0 }
-        unsafe clinux_prefetch(entries + Int(number) &* Self.stride + line &* Self.line)
+        unsafe clinux_prefetch(entries + Int(number) &* pitch + line &* Self.line)
         return unsafe nodes[Int(number)].links[List.wheel].next
     }
 
@@ -475,7 +455,7 @@ extension FlowTable {
     /// Asks for all of a flow's record.
     @inline(__always)
     func prefetchRecord(_ number: UInt32) {
-        let start = unsafe entries + Int(number) &* Self.stride
+        let start = unsafe entries + Int(number) &* pitch
         for line in 0..<Self.stride / Self.line { unsafe clinux_prefetch(start + line &* Self.line) }
     }
 

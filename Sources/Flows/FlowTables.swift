@@ -16,6 +16,7 @@ public struct FlowTables: ~Copyable {
     private let map: ShardMap
     /// A bit for each shard.
     private let owned: UInt64
+    private let memory: FlowMemory
     private let tables: UnsafeMutablePointer<FlowTable>
     private let shards: [Int]
     private var fragments = FragmentTable()
@@ -33,9 +34,10 @@ public struct FlowTables: ~Copyable {
         meter = scope == .none ? nil : EntropyMeter()
         shards = (0..<ShardMap.shards).filter { map.worker(of: $0) == worker }
         owned = shards.reduce(0) { $0 | 1 << UInt64($1) }
+        memory = FlowMemory(tables: shards.count, capacity: settings.flowsPerShard)
         unsafe tables = .allocate(capacity: ShardMap.shards)
-        for shard in shards {
-            unsafe (tables + shard).initialize(to: FlowTable(settings, capacity: settings.flowsPerShard))
+        for (place, shard) in shards.enumerated() {
+            unsafe (tables + shard).initialize(to: FlowTable(settings, in: memory, place: place))
         }
     }
 
