@@ -43,6 +43,8 @@ public struct SensorStatus: Equatable, Sendable {
     public var redis: RedisStatus?
     public var kernelMemory: KernelMemory
     public var flows: FlowCounters
+    /// Where flows go beyond this host; empty when that is switched off.
+    public var sinks: [SinkStatus]
 
     public init(
         time: WallTime,
@@ -57,7 +59,8 @@ public struct SensorStatus: Equatable, Sendable {
         samplingHistory: [SamplingChange],
         redis: RedisStatus?,
         kernelMemory: KernelMemory,
-        flows: FlowCounters = FlowCounters()
+        flows: FlowCounters = FlowCounters(),
+        sinks: [SinkStatus] = []
     ) {
         self.time = time
         self.version = version
@@ -72,6 +75,7 @@ public struct SensorStatus: Equatable, Sendable {
         self.redis = redis
         self.kernelMemory = kernelMemory
         self.flows = flows
+        self.sinks = sinks
     }
 
     public func json() -> [UInt8] {
@@ -107,6 +111,9 @@ public struct SensorStatus: Equatable, Sendable {
                 json.field("rings", kernelMemory.rings)
             }
             json.object("flows") { json in flows.write(to: &json) }
+            json.array("sinks") { json in
+                for sink in sinks { sink.write(to: &json) }
+            }
         }
         return json.bytes
     }

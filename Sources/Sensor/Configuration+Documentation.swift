@@ -7,23 +7,24 @@ extension Configuration {
             ## Check it with: weir check --config FILE
 
             """
-        var section = ""
+        var sections: [String] = []
         for setting in settings {
-            let parts = setting.key.split(separator: ".").map(String.init)
-            let isNested = parts.count > 1
-            let indent = isNested ? "  " : ""
-            if isNested, parts[0] != section {
-                section = parts[0]
-                text += "\n\(section):\n"
-            } else if !isNested {
-                text += "\n"
+            var parts = setting.key.split(separator: ".").map(String.init)
+            let name = parts.removeLast()
+            if parts.first != sections.first || parts.isEmpty { text += "\n" }
+            for (depth, part) in parts.enumerated() where sections.prefix(depth + 1) != parts.prefix(depth + 1) {
+                text += "\(indent(depth))\(part):\n"
             }
+            sections = parts
+            let indent = indent(parts.count)
             text += "\(indent)## \(setting.help)\n"
             text += "\(indent)## Allowed: \(setting.allowed). Environment: \(setting.variable)\n"
-            text += "\(indent)#\(parts[parts.count - 1]): \(setting.standard)\n"
+            text += "\(indent)#\(name): \(setting.standard)\n"
         }
         return text
     }
+
+    private static func indent(_ depth: Int) -> String { String(repeating: "  ", count: depth) }
 
     /// The table of keys in Markdown, for the documentation.
     public static var documentedTable: String {

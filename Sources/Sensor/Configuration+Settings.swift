@@ -1,3 +1,4 @@
+import Flows
 import Host
 import Publishing
 
@@ -173,6 +174,62 @@ extension Setting {
         )
     }
 
+    /// The original's prediction service, by the URL that flows are posted to; empty: none.
+    static func service(_ key: String, _ path: any Path<HTTPAddress?>, _ help: String) -> Setting {
+        Setting(
+            key: key,
+            allowed: "http://host[:port] and a path that ends in /predict/batch or /predict/buffered, or empty",
+            help: help,
+            isList: false,
+            // Where a password could stand nothing is quoted.
+            isSecret: true,
+            set: { configuration, values in
+                let text = values.first ?? ""
+                do {
+                    let address = text.isEmpty ? nil : try HTTPAddress(text)
+                    if let address { _ = try PredictionSettings.mode(of: address) }
+                    configuration[keyPath: path] = address
+                    return nil
+                } catch {
+                    return "is not allowed: \(error)"
+                }
+            },
+            get: { [$0[keyPath: path]?.description ?? ""] }
+        )
+    }
+
+    static func limit(
+        _ key: String,
+        _ path: any Path<Configuration.Flows.Limit>,
+        _ range: ClosedRange<Double>,
+        _ help: String
+    ) -> Setting {
+        Setting(
+            key: key,
+            allowed: "auto, never, or \(brief(range.lowerBound)) to \(brief(range.upperBound)) seconds",
+            help: help,
+            isList: false,
+            isSecret: false,
+            set: { configuration, values in
+                switch values.first ?? "" {
+                case "auto": configuration[keyPath: path] = .auto
+                case "never": configuration[keyPath: path] = .never
+                case let text:
+                    guard let seconds = Double(text), range.contains(seconds) else { return Self.refusal }
+                    configuration[keyPath: path] = .seconds(seconds)
+                }
+                return nil
+            },
+            get: {
+                switch $0[keyPath: path] {
+                case .auto: ["auto"]
+                case .never: ["never"]
+                case .seconds(let seconds): [brief(seconds)]
+                }
+            }
+        )
+    }
+
     private static let refusal = "is not allowed"
 
     private static func brief<Number: LosslessStringConvertible>(_ number: Number) -> String {
@@ -205,6 +262,11 @@ extension StringProtocol {
         return self[first...last]
     }
 
+    /// Fit for a part of a key and for JSON without escapes; may be empty.
+    fileprivate var isName: Bool {
+        utf8.count <= 128 && allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
+    }
+
     /// Printable and without blanks: fit for a name on a line.
     fileprivate var isWord: Bool {
         !isEmpty && allSatisfy { $0.isASCII && !$0.isWhitespace && $0 > " " && $0 != "\u{7F}" }
@@ -224,10 +286,7 @@ extension Configuration {
             \.resourceID,
             "up to 128 letters, digits, '.', '_', '-', or empty",
             "Name of this host towards consumers; the document is also written to <publish.key>:<resource_id>.",
-            where: {
-                $0.utf8.count <= 128
-                    && $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
-            }
+            where: { $0.isName }
         ),
         .text(
             "data_dir",
@@ -253,6 +312,58 @@ extension Configuration {
         {
             $0.isWord && $0.utf8.count <= 256
         },
+        .text(
+            "publish.client_id",
+            \.publish.clientID,
+            "up to 128 letters, digits, '.', '_', '-', or empty",
+            "Whose host this is, towards the prediction service.",
+            where: { $0.isName }
+        ),
+        .text(
+            "publish.flows.stream",
+            \.publish.flows.stream,
+            "up to 256 printable characters, or empty",
+            "Redis stream that each flow is appended to, such as weir:flows. Empty: none.",
+            where: { $0.isEmpty || $0.isWord && $0.utf8.count <= 256 }
+        ),
+        .number(
+            "publish.flows.length",
+            \.publish.flows.length,
+            1...100_000_000,
+            unit: "entries",
+            "What the stream keeps, about."
+        ),
+        .text(
+            "publish.flows.file",
+            \.publish.flows.file,
+            "a path, absolute or below data_dir, or empty",
+            "File that each flow is written to as a line; full ones are called FILE.1 (the newest), FILE.2 ... Empty: none.",
+            where: { !$0.contains("\0") && !$0.hasSuffix("/") && $0.utf8.count <= 4_000 }
+        ),
+        .choice(
+            "publish.flows.format",
+            \.publish.flows.format,
+            "Lines of the file: objects with all that is known, or CICFlowMeter's columns without interim records."
+        ),
+        .size("publish.flows.size", \.publish.flows.size, 64 << 10...1 << 40, "A file that would grow larger is full."),
+        .number(
+            "publish.flows.keep",
+            \.publish.flows.keep,
+            0...1_000,
+            unit: "files",
+            "Full files that are kept; the oldest goes first."
+        ),
+        .service(
+            "publish.flows.http",
+            \.publish.flows.service,
+            "The original system's prediction service, which each ended flow is posted to. Empty: none."
+        ),
+        .size(
+            "publish.flows.queue",
+            \.publish.flows.queue,
+            64 << 10...1 << 30,
+            "Flows that may wait for a stream, file or service that is slow; beyond it the oldest go, and are counted."
+        ),
         .text("disk.path", \.disk.path, "an absolute path", "A path on the filesystem whose space is reported.") {
             $0.hasPrefix("/")
         },
@@ -283,6 +394,53 @@ extension Configuration {
             \.count.clients,
             1_024...4_194_304,
             "Pairs of client and service counted one by one in the kernel; the rest is counted in sum."
+        ),
+        .choice(
+            "flows.profile",
+            \.flows.profile,
+            "How flows are cut and their features counted: by the definitions, or as CICFlowMeter does it."
+        ),
+        .limit(
+            "flows.idle",
+            \.flows.idle,
+            0.1...86_400,
+            "A flow ends so long after its last packet; auto: 60, in profile cic never."
+        ),
+        .limit(
+            "flows.active",
+            \.flows.active,
+            0.1...86_400,
+            "A packet so long after a flow's first begins the next flow; auto: 300, in profile cic 120."
+        ),
+        .limit(
+            "flows.close",
+            \.flows.close,
+            0...3_600,
+            "A closed TCP connection ends so long after its last packet; auto: 2, in profile cic 0; never: flags end nothing."
+        ),
+        .limit(
+            "flows.interim",
+            \.flows.interim,
+            1...86_400,
+            "Time between two interim records of a flow that goes on; auto: 10, in profile cic never."
+        ),
+        .size(
+            "flows.memory",
+            \.flows.memory,
+            1 << 20...1 << 34,
+            "Memory for all flows; when it is full some are evicted."
+        ),
+        .choice(
+            "flows.entropy",
+            \.flows.entropy,
+            "Payload bytes whose entropy is measured: of none, of each flow's first, or of these and all packets."
+        ),
+        .number(
+            "flows.recent",
+            \.flows.recent,
+            1...262_144,
+            unit: "records",
+            "Flow records that are kept for those who ask."
         ),
         .choice("ports.risk", \.ports.risk, "Whether exposure moves a port's risk by one class; seed: by port alone."),
         .ports("ports.ranges", \.ports.ranges, "Ports that are listed (never what is counted). Empty: all."),

@@ -1,3 +1,4 @@
+public import Flows
 public import Host
 public import Publishing
 
@@ -17,6 +18,7 @@ public struct Configuration: Sendable, Equatable {
     public var sample = Sample()
     public var capture = Capture()
     public var count = Count()
+    public var flows = Flows()
     public var ports = Ports()
     public var log = Log()
 
@@ -38,6 +40,35 @@ public struct Configuration: Sendable, Equatable {
         public var key = "network_analysis:latest"
         /// Channel on which every document is announced.
         public var channel = "network_analysis:updates"
+        /// Whose host this is, towards the prediction service. Empty: nobody's.
+        public var clientID = ""
+        public var flows = Flows()
+
+        /// Where finished flows go.
+        public struct Flows: Sendable, Equatable {
+            /// Redis stream. Empty: none.
+            public var stream = ""
+            /// Entries that the stream keeps, about.
+            public var length = 100_000
+            /// File; a relative path is taken from the data directory. Empty: none.
+            public var file = ""
+            public var format = Format.json
+            /// Bytes of one file.
+            public var size = 64 << 20
+            /// Full files that are kept beside the one being written.
+            public var keep = 8
+            /// The original system's prediction service. Nil: none.
+            public var service: HTTPAddress?
+            /// Bytes that may wait for each of them.
+            public var queue = 8 << 20
+
+            public enum Format: String, Sendable, CaseIterable {
+                /// One object a line, with all that is known of a flow.
+                case json
+                /// CICFlowMeter's columns; no interim records.
+                case csv
+            }
+        }
     }
 
     public struct Disk: Sendable, Equatable {
@@ -64,6 +95,28 @@ public struct Configuration: Sendable, Equatable {
     public struct Count: Sendable, Equatable {
         /// Pairs of client and service that are counted one by one; the rest is counted in sum.
         public var clients = 65_536
+    }
+
+    /// When flows end and what is kept of them.
+    public struct Flows: Sendable, Equatable {
+        public var profile = FlowProfile.corrected
+        public var idle = Limit.auto
+        public var active = Limit.auto
+        public var close = Limit.auto
+        public var interim = Limit.auto
+        /// Bytes of all flows.
+        public var memory = 16 << 20
+        public var entropy = EntropyScope.first
+        /// Flow records that are kept for those who ask.
+        public var recent = 4_096
+
+        /// A limit of time.
+        public enum Limit: Sendable, Equatable {
+            /// As the profile has it.
+            case auto
+            case never
+            case seconds(Double)
+        }
     }
 
     public struct Ports: Sendable, Equatable {

@@ -20,7 +20,9 @@ extension Coordinator {
 
     /// The last document: it says that nobody watches any more.
     func finish() {
+        flowPublisher.stop()
         let delivered = publisher.finish(with: currentReport(isConnected: false).json())
+        flowPublisher.finish()
         logger.info(delivered ? "stopped" : "stopped; Redis did not take the last document")
     }
 
@@ -102,7 +104,8 @@ extension Coordinator {
                 maps: (counting?.memory ?? 0) + sampling.values.reduce(0) { $0 + $1.memory },
                 rings: shared.ringBytes
             ),
-            flows: workers.reduce(into: FlowCounters()) { $0 += $1.flowCounters }
+            flows: workers.reduce(into: FlowCounters()) { $0 += $1.flowCounters },
+            sinks: flowPublisher.statuses
         )
         let names = watches.values.map { ($0.index, $0.link.name) }
         shared.update(status, PortList(time: .now, tcp: portRows.tcp, udp: portRows.udp), names: names)

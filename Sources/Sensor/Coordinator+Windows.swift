@@ -46,6 +46,7 @@ extension Coordinator {
 
     func take(_ window: Window) {
         shared.add(window.flows)
+        flowPublisher.publish(window.flows)
         for worker in workers { worker.setWeights(overload.oneIn > 1 ? window.sampling : Sampling()) }
         for watch in watches.values where watch.countsAsTraffic {
             guard let counters = window.interfaces[.init(index: watch.index, epoch: watch.epoch)] else { continue }

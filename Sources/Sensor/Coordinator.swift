@@ -19,6 +19,7 @@ final class Coordinator {
     let logger: Logger
     let shared: SensorState
     let publisher: RedisPublisher
+    let flowPublisher: FlowPublisher
     let workers: [SamplingWorker]
     let started = Clock.monotonic.now()
     /// Wall time less monotonic time at the start.
@@ -63,12 +64,14 @@ final class Coordinator {
         configuration: Configuration,
         keeper: any Keeper,
         publisher: RedisPublisher,
+        flowPublisher: FlowPublisher,
         shared: SensorState,
         logger: Logger
     ) throws(SensorError) {
         self.configuration = configuration
         self.keeper = keeper
         self.publisher = publisher
+        self.flowPublisher = flowPublisher
         self.shared = shared
         self.logger = logger
         shardMap = shared.shardMap
@@ -134,7 +137,9 @@ final class Coordinator {
         while (try? signals.next()) != nil {}
         signals.restore([SIGINT, SIGTERM])
         for worker in workers { worker.stop() }
-        shared.add(workers.flatMap { $0.endFlows() }.sorted { FlowRecord.isTold($0, before: $1) })
+        let last = workers.flatMap { $0.endFlows() }.sorted { FlowRecord.isTold($0, before: $1) }
+        shared.add(last)
+        flowPublisher.publish(last)
         finish()
     }
 

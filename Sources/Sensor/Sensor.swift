@@ -24,7 +24,9 @@ public final class Sensor: SensorControl {
             state = try SensorState(
                 version: version,
                 workers: workers == 0 ? min(Processors.online, 4) : workers,
-                seed: generator.next()
+                seed: generator.next(),
+                flows: configuration.flows.settings,
+                records: configuration.flows.recent
             )
         } catch {
             throw .start("cannot start the worker threads: \(error)")
@@ -39,11 +41,13 @@ public final class Sensor: SensorControl {
         if let other = try? UnixStream(path: path, timeout: 1) {
             throw .start("\(path): process \(other.peer) answers there already; stop it, or choose another --data-dir")
         }
-        let publisher = try makePublisher()
+        let redis = try redisAddress()
+        let publisher = try makePublisher(redis)
         let coordinator = try Coordinator(
             configuration: configuration,
             keeper: LocalKeeper(),
             publisher: publisher,
+            flowPublisher: try FlowPublisher(configuration, redis: redis, logger: logger),
             shared: state,
             logger: logger
         )
@@ -64,13 +68,15 @@ public final class Sensor: SensorControl {
         _ = served.wait(timeout: .now() + 2)
     }
 
-    private func makePublisher() throws(SensorError) -> RedisPublisher {
-        let address: RedisAddress
+    private func redisAddress() throws(SensorError) -> RedisAddress {
         do throws(SystemError) {
-            address = try configuration.redis.addressWithPassword()
+            return try configuration.redis.addressWithPassword()
         } catch {
             throw .start("redis.password_file: \(error)")
         }
+    }
+
+    private func makePublisher(_ address: RedisAddress) throws(SensorError) -> RedisPublisher {
         let settings = RedisSettings(
             address: address,
             key: configuration.publish.key,

@@ -66,6 +66,14 @@ struct StatusAnswer: Decodable {
         var lost: UInt64
     }
 
+    struct Sink: Decodable {
+        var name: String
+        var state: String
+        var cause: String
+        var address: String
+        var delivered, refused, lost, waiting: UInt64
+    }
+
     struct KernelMemory: Decodable {
         var maps: UInt64
         var rings: UInt64
@@ -85,6 +93,7 @@ struct StatusAnswer: Decodable {
     var sampling: Sampling
     var redis: Redis?
     var kernelMemory: KernelMemory
+    var sinks: [Sink]
     var flows: Flows
 
     init(_ body: [UInt8]) throws(SensorClient.ClientError) {
@@ -128,6 +137,7 @@ struct StatusAnswer: Decodable {
         let turnedAway = flows.evicted > 0 || flows.missed > 0
         facts.add(["Flows", .init(flowsText, turnedAway ? .yellow : .plain)])
         facts.add(["Redis", .init(redisText, redis?.state == "connected" ? .plain : .yellow)])
+        for sink in sinks { facts.add([.init(sink.name), .init(text(of: sink), isWell(sink) ? .plain : .yellow)]) }
         let memory = "\(formattedBytes(kernelMemory.maps)) maps, \(formattedBytes(kernelMemory.rings)) rings"
         facts.add(["Kernel memory", .init(memory)])
         parts.append(facts.description)
@@ -150,6 +160,17 @@ struct StatusAnswer: Decodable {
         let cause = redis.cause.isEmpty ? "" : " (\(redis.cause))"
         return "\(redis.state)\(cause), \(redis.address), \(formattedCount(redis.published)) published, "
             + "\(formattedCount(redis.lost)) lost"
+    }
+
+    private func isWell(_ sink: Sink) -> Bool {
+        ["starting", "working"].contains(sink.state) && sink.lost + sink.refused == 0
+    }
+
+    private func text(of sink: Sink) -> String {
+        let cause = sink.cause.isEmpty ? "" : " (\(sink.cause))"
+        return "\(sink.state)\(cause), \(sink.address), \(formattedCount(sink.delivered)) delivered, "
+            + "\(formattedCount(sink.waiting)) waiting, \(formattedCount(sink.refused)) refused, "
+            + "\(formattedCount(sink.lost)) lost"
     }
 
     static func duration(_ seconds: UInt64) -> String {

@@ -17,7 +17,8 @@ struct SensorStatusTests {
             SamplingChange(time: noon, status: SamplingStatus(oneIn: 8, state: .overload), reason: "ring at 80 %")
         ],
         redis: RedisStatus(state: .authFailed, cause: "WRONGPASS", address: "redis://localhost:6379/0"),
-        kernelMemory: .init(maps: 4_194_304, rings: 33_554_432)
+        kernelMemory: .init(maps: 4_194_304, rings: 33_554_432),
+        sinks: [SinkStatus(name: "publish.flows.file", address: "/var/lib/weir/flows.jsonl")]
     )
 
     @Test("The original's four fields, with their types, and ours")
@@ -32,6 +33,12 @@ struct SensorStatusTests {
         #expect(json.contains(#""sampling":{"n":8,"state":"overload","history":[{"timestamp":"#))
         #expect(json.contains(#""redis":{"state":"auth_failed","cause":"WRONGPASS","address":"#))
         #expect(json.contains(#""kernel_memory":{"maps":4194304,"rings":33554432},"flows":{"open":0,"#))
+        #expect(
+            json.hasSuffix(
+                #""sinks":[{"name":"publish.flows.file","state":"starting","cause":"","address":"/var/lib/weir/flows.jsonl","#
+                    + #""offered":0,"delivered":0,"refused":0,"lost":0,"waiting":0,"errors":{}}]}"#
+            )
+        )
     }
 
     @Test("It is JSON", .enabled(if: ClientRules.isAvailable, "needs python3"))

@@ -1,3 +1,4 @@
+import Flows
 import Glibc
 import Publishing
 import Testing
@@ -92,7 +93,12 @@ import Testing
         ("disk.path", "/srv"), ("sample.budget", "1000"), ("sample.n", "64"), ("sample.snap", "1600"),
         ("capture.workers", "2"), ("capture.memory", "8 MiB"), ("count.clients", "1024"), ("ports.risk", "seed"),
         ("ports.ranges", "1-1024,8080"), ("ports.expected", "22,443"), ("log.file", "other.log"),
-        ("log.level", "debug"), ("log.format", "json"),
+        ("log.level", "debug"), ("log.format", "json"), ("publish.client_id", "c_1"),
+        ("publish.flows.stream", "weir:flows"), ("publish.flows.length", "1000"), ("publish.flows.file", "f.jsonl"),
+        ("publish.flows.format", "csv"), ("publish.flows.size", "1 MiB"), ("publish.flows.keep", "0"),
+        ("publish.flows.http", "http://ml:23333/predict/batch"), ("publish.flows.queue", "1 MiB"),
+        ("flows.profile", "cic"), ("flows.idle", "15"), ("flows.active", "never"), ("flows.close", "0"),
+        ("flows.interim", "60"), ("flows.memory", "64 MiB"), ("flows.entropy", "all"), ("flows.recent", "1"),
     ]
 
     @Test(arguments: [
@@ -123,6 +129,30 @@ import Testing
             ["http://h", "redis://h:0", "redis://h:99999", "redis://h/x", "unix://rel", "h:6379", "redis://h:x"]
         ),
         ("publish.key", ["a"], ["\"\"", "\"a b\""]),
+        ("publish.client_id", ["c.1-a_b", "\"\""], ["a b", "\"a\\r\\nX: 1\""]),
+        ("publish.flows.stream", ["weir:flows", "\"\""], ["\"a b\""]),
+        ("publish.flows.length", ["1", "100000000"], ["0", "100000001"]),
+        ("publish.flows.file", ["\"\"", "/var/log/flows.csv", "flows.jsonl"], ["dir/"]),
+        ("publish.flows.format", ["json", "csv"], ["xml"]),
+        ("publish.flows.size", ["64 KiB", "1024 GiB"], ["65535", "1025 GiB"]),
+        ("publish.flows.keep", ["0", "1000"], ["-1", "1001"]),
+        (
+            "publish.flows.http",
+            ["\"\"", "http://ml:23333/predict/batch", "http://[::1]/x/predict/buffered"],
+            [
+                "ml:23333", "https://ml/predict/batch", "http://ml", "http://ml/predict", "http://u:p@ml/predict/batch",
+                "\"http://ml/\\r\\nX: 1/predict/batch\"", "http://ml/predict/batch?x=1", "http://ml:0/predict/batch",
+            ]
+        ),
+        ("publish.flows.queue", ["64 KiB", "1 GiB"], ["65535", "2 GiB"]),
+        ("flows.profile", ["corrected", "cic"], ["java"]),
+        ("flows.idle", ["auto", "never", "0.1", "86400"], ["0", "86401", "\"\"", "nan", "Never"]),
+        ("flows.active", ["auto", "never", "0.1", "86400"], ["0", "-1"]),
+        ("flows.close", ["auto", "never", "0", "3600"], ["-0.1", "3601"]),
+        ("flows.interim", ["auto", "never", "1", "86400"], ["0.9", "inf"]),
+        ("flows.memory", ["1 MiB", "16 GiB"], ["1048575", "17 GiB"]),
+        ("flows.entropy", ["none", "first", "all"], ["some"]),
+        ("flows.recent", ["1", "262144"], ["0", "262145"]),
         ("disk.path", ["/"], ["x"]),
     ])
     func rangesHold(key: String, allowed: [String], refused: [String]) throws {
@@ -170,6 +200,35 @@ import Testing
         try #require(found.count == 1)
         #expect(found[0].message == "is not a key; did you mean WEIR_REDIS_URL?")
         #expect(try problems("qqqqqqqq: 1").first?.message.contains("did you mean") == false)
+    }
+
+    @Test func flowsAreCutAsTheProfileHasItSaveWhereALimitIsSet() throws {
+        let standard = Configuration().flows.settings
+        var expected = FlowSettings()
+        expected.entropy = .first
+        #expect(standard == expected && standard.memory == 16 << 20)
+        var cic = FlowSettings.cic
+        cic.entropy = .first
+        #expect(try load("flows: {profile: cic}").configuration.flows.settings == cic)
+        let text =
+            "flows: {profile: cic, idle: 0.5, active: never, close: 1, interim: 30, memory: 1 MiB, entropy: none}"
+        let mixed = try load(text).configuration.flows.settings
+        #expect(mixed.profile == .cic && mixed.idle == 500_000_000 && mixed.active == nil)
+        #expect(mixed.close == 1_000_000_000 && mixed.interim == 30_000_000_000)
+        #expect(mixed.memory == 1 << 20 && mixed.entropy == .none)
+    }
+
+    @Test func theFlowFileIsTakenFromTheDataDirectory() throws {
+        #expect(Configuration().flowFile == nil)
+        let text = "data_dir: /d\npublish: {flows: {file: f}}"
+        #expect(try load(text).configuration.flowFile == "/d/f")
+        #expect(try load("publish.flows.file: /var/log/f").configuration.flowFile == "/var/log/f")
+    }
+
+    @Test func aPasswordInAServiceURLIsNotQuoted() throws {
+        let found = try problems("publish.flows.http: http://u:hunter2@ml/predict/batch")
+        #expect(found.count == 1 && !"\(found)".contains("hunter2"))
+        #expect(found[0].message.contains("holds a user or a password"))
     }
 
     @Test func everyProblemIsReported() throws {

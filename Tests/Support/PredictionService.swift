@@ -237,7 +237,7 @@ public final class PredictionService: Sendable {
 
 /// What `/predict/batch` takes.
 public struct PredictionBatch: Decodable, Sendable {
-    public enum Value: Decodable, Equatable, Sendable {
+    public enum Value: Decodable, Hashable, Sendable {
         case number(Double)
         case text(String)
 

@@ -60,6 +60,8 @@ import Testing
     }
 
     @Test func theSensorsOwnDocumentsAreReadable() throws {
+        var sink = SinkStatus(name: "publish.flows.http", address: "http://ml:80/predict/batch")
+        (sink.state, sink.cause, sink.delivered, sink.lost) = (.down, "no answer in time", 1_500, 7)
         let status = SensorStatus(
             time: .now,
             version: "9",
@@ -82,11 +84,13 @@ import Testing
             sampling: SamplingStatus(oneIn: 4, state: .overload),
             samplingHistory: [],
             redis: RedisStatus(state: .down, cause: "refused", address: "redis://h:1/0", lost: 3),
-            kernelMemory: .init(maps: 1 << 20, rings: 32 << 20)
+            kernelMemory: .init(maps: 1 << 20, rings: 32 << 20),
+            sinks: [sink]
         )
         let text = try StatusAnswer(status.json()).text
         for part in [
             "weir 9: monitoring, up 1 min 1 s", "1,000", "2.0 KiB", "eth1", "one in 4, overload", "down (refused)",
+            "publish.flows.http", "down (no answer in time), http://ml:80/predict/batch, 1,500 delivered, 0 waiting",
         ] {
             #expect(text.contains(part), "\(part) in \(text)")
         }
