@@ -25,7 +25,8 @@ public struct FlowSettings: Equatable, Sendable {
 
     public init() {}
 
-    /// CICFlowMeter's own: a flow ends 120 s after its first packet, and at the responder's FIN or a RST.
+    /// CICFlowMeter's own: a flow ends at the responder's FIN or a RST, and 120 s after its first packet, when the next one
+    /// comes: time alone ends none.
     public static var cic: FlowSettings {
         var settings = FlowSettings()
         settings.profile = .cic

@@ -10,8 +10,6 @@ extension FlowTable {
         /// The table's clock at the flow's last packet.
         var clock: Int64 = 0
         var record = FlowRecord()
-        /// The table's clock at the flow's first packet.
-        private(set) var start: Int64 = 0
 
         /// Of no flow.
         static let blank = Entry()
@@ -23,7 +21,6 @@ extension FlowTable {
         mutating func start(hash: UInt32, clock: Int64) {
             self.hash = hash
             self.clock = clock
-            start = clock
         }
     }
 

@@ -368,7 +368,7 @@ extension FlowTable {
             let entry = unsafe entry(number)
             if clock > limit(number) {
                 unsafe nodes[Int(number)].slot = Wheel.none
-                finish(number, unsafe entry.pointee.state == .closed ? .closed : profile == .cic ? .active : .idle)
+                finish(number, unsafe entry.pointee.state == .closed ? .closed : .idle)
                 continue
             }
             if unsafe clock > nodes[Int(number)].nextInterim {
@@ -407,7 +407,6 @@ extension FlowTable {
     /// The clock after which silence ends the flow.
     private func limit(_ number: UInt32) -> Int64 {
         let entry = unsafe entry(number)
-        if profile == .cic { return (unsafe entry.pointee.start).addingClamped(active) }
         let patience = unsafe entry.pointee.state == .closed ? min(close, idle) : idle
         return (unsafe entry.pointee.clock).addingClamped(patience)
     }

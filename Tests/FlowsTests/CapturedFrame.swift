@@ -21,7 +21,13 @@ struct CapturedFrame {
 
 extension SharedCapture {
     /// The frames up to the end or to what makes no sense; nil when the file is no capture.
-    func frames(limit: Int = .max) -> [CapturedFrame]? {
+    func frames(limit: Int = .max) -> [CapturedFrame]? { CapturedFrame.all(of: path, limit: limit) }
+
+    static func named(_ name: String) -> SharedCapture? { all.first { $0.name == name } }
+}
+
+extension CapturedFrame {
+    static func all(of path: String, limit: Int = .max) -> [CapturedFrame]? {
         guard var reader = try? CaptureReader(path: path) else { return nil }
         var frames: [CapturedFrame] = []
         while frames.count < limit, let info = try? reader.next() {
@@ -38,8 +44,6 @@ extension SharedCapture {
         }
         return frames
     }
-
-    static func named(_ name: String) -> SharedCapture? { all.first { $0.name == name } }
 }
 
 /// What flow tables made of frames.

@@ -139,6 +139,10 @@ struct FlowCuttingTests {
         let times = [0.0, 60, 120, 120.01, 120.02]
         let outline = Self.outline(zip(frames, times).map { Self.frame($0, $1) }, .cic)
         #expect(outline == ["1+2 active", "2+0 stopped"])
+        // However late: time alone ends nothing, and the initiator is remembered.
+        let late = [Self.udp(), Self.udp(2), Self.udp(back: true), Self.udp(back: true)]
+        let others = Self.outline(zip(late, [0.0, 5000, 9000, 9001]).map { Self.frame($0, $1) }, .cic)
+        #expect(others == ["1+0 active", "1+0 stopped", "1+1 stopped"])
     }
 
     // MARK: Interim records

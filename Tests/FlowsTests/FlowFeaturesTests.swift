@@ -136,7 +136,7 @@ struct FlowFeaturesTests {
     }
 
     /// Of long captures the first frames; all of them where `WEIR_TEST_ALL` is set, which takes some minutes.
-    static let framesOfACapture = unsafe getenv("WEIR_TEST_ALL") == nil ? 500 : Int.max
+    static let framesOfACapture = unsafe getenv("WEIR_TEST_ALL") == nil ? 1000 : Int.max
 
     @Test(.enabled(if: !SharedCapture.all.isEmpty, "no shared captures: set WEIR_TEST_DATA"))
     func realCapturesAgree() {
@@ -150,8 +150,10 @@ struct FlowFeaturesTests {
             captures += 1
             frameCount += frames.count
             left += capture.packets - min(capture.packets, UInt64(frames.count))
+            // No flow may have to make room.
+            let memory = frames.count > 1000 ? 64 << 20 : 8 << 20
             for profile in FlowProfile.allCases {
-                flows[profile, default: 0] += Self.hold(frames, Self.settings(profile, memory: 8 << 20), capture.name)
+                flows[profile, default: 0] += Self.hold(frames, Self.settings(profile, memory: memory), capture.name)
             }
         }
         print("\(captures) captures, \(unread) more are none; \(frameCount) frames, \(left) left out; flows \(flows)")

@@ -137,6 +137,41 @@ struct FlowOracleTests {
         Self.hold(differing, Self.rulesOfNFStream, "nfstream")
     }
 
+    private static let googleSSL = SharedCapture.directory.map { $0 + "/pcap/benign/nfstream__google_ssl.pcap" } ?? ""
+
+    /// The numbers that nfstream's own test (test_statistical, of IP bytes) holds for the capture of that name. It counts
+    /// whole milliseconds.
+    @Test(.enabled(if: unsafe access(googleSSL, R_OK) == 0, "nfstream's google_ssl.pcap is not among the captures"))
+    func statisticsOfNFStream() throws {
+        let frames = try #require(CapturedFrame.all(of: Self.googleSSL))
+        let flow = try #require(FlowRun(frames, Self.settings()).flows.first)
+        let features = flow.features
+        #expect(flow.initiatorPort == 42_835 && flow.responderPort == 443)
+        #expect([features.forward.packets, features.backward.packets] == [16, 12])
+        #expect(features.first / 1_000_000 == 1_434_443_394_683 && features.last / 1_000_000 == 1_434_443_401_353)
+        let bytes = [features.forward, features.backward].map { $0.lengths.sum + $0.headerBytes + 20 * $0.packets }
+        #expect(bytes == [1288, 7408])
+        let values = features.values(.corrected)
+        let named = Dictionary(uniqueKeysWithValues: FlowFeatures.names.enumerated().map { ($1, values[$0]) })
+        let times: [(String, Double)] = [
+            ("Flow Duration", 6670), ("Flow IAT Mean", 247.037), ("Flow IAT Std", 324.045), ("Flow IAT Max", 995),
+            ("Flow IAT Min", 0), ("Fwd IAT Mean", 444.666), ("Fwd IAT Std", 397.603), ("Fwd IAT Max", 1185),
+            ("Fwd IAT Min", 76), ("Bwd IAT Mean", 599.181), ("Bwd IAT Std", 384.784), ("Bwd IAT Max", 1213),
+            ("Bwd IAT Min", 66),
+        ]
+        for (name, expected) in times { #expect(abs((named[name] ?? -1) / 1000 - expected) < 1, "\(name)") }
+        let counts: [(String, Double)] = [
+            ("SYN Flag Count", 2), ("ACK Flag Count", 27), ("PSH Flag Count", 8), ("FIN Flag Count", 2),
+            ("RST Flag Count", 0), ("URG Flag Count", 0), ("CWR Flag Count", 0), ("ECE Flag Count", 0),
+            ("Fwd PSH Flags", 4), ("Bwd PSH Flags", 4),
+        ]
+        for (name, expected) in counts { #expect(named[name] == expected, "\(name)") }
+        // Sizes of IP packets: at most 16 of them are kept one by one.
+        let ends = frames.map(\.packet).map { Int($0.ipLength) }
+        #expect(ends.min() == 40 && ends.max() == 1470)
+        #expect((0..<16).allSatisfy { abs(Int(flow.opening.sizes[$0])) == ends[$0] })
+    }
+
     // MARK: tshark
 
     static let rulesOfTshark: [String: Rule] = [

@@ -72,8 +72,7 @@ struct ReferenceFlow {
     let responder: ReferencePacket.End
     var packets: [ReferencePacket] = []
     var end = FlowEnd.stopped
-    /// The capture's clock at the first and at the last packet.
-    let startClock: Int64
+    /// The capture's clock at the last packet.
     var clock: Int64
     var forwardFINs = 0
     var backwardFINs = 0
@@ -112,9 +111,7 @@ struct ReferenceCutter {
         let interface: UInt32
     }
 
-    /// - Parameter isUnbounded: in the profile `cic`, a flow is kept until the next packet of its tuple, as CICFlowMeter
-    ///   does it. A table forgets it when its time has passed.
-    init(_ frames: [CapturedFrame], _ settings: FlowSettings, isUnbounded: Bool = false) {
+    init(_ frames: [CapturedFrame], _ settings: FlowSettings) {
         self.settings = settings
         for (number, var frame) in frames.enumerated() {
             // Beyond the years 1823 to 2116 no difference of times would fit.
@@ -122,7 +119,7 @@ struct ReferenceCutter {
             if frame.time > clock {
                 let isNextSecond = frame.time >> 30 != clock >> 30
                 clock = frame.time
-                if isNextSecond, !isUnbounded { forget() }
+                if isNextSecond { forget() }
             }
             var packet = frame.packet
             guard packet.family != .other, !packet.outcome.isMalformed, packet.transport != .none else { continue }
@@ -139,12 +136,11 @@ struct ReferenceCutter {
     private mutating func forget() {
         for (tuple, flow) in open {
             guard let limit = limit(flow), limit >> 30 < clock >> 30 else { continue }
-            finish(tuple, isClosed(flow) ? .closed : settings.profile == .cic ? .active : .idle)
+            finish(tuple, isClosed(flow) ? .closed : .idle)
         }
     }
 
     private func limit(_ flow: ReferenceFlow) -> Int64? {
-        if settings.profile == .cic { return settings.active.map { flow.startClock + $0 } }
         let patience = [settings.idle, isClosed(flow) ? settings.close : nil].compactMap { $0 }.min()
         return patience.map { flow.clock + $0 }
     }
@@ -208,7 +204,6 @@ struct ReferenceCutter {
             tuple: tuple,
             initiator: old?.initiator ?? packet.source,
             responder: old?.responder ?? packet.destination,
-            startClock: clock,
             clock: clock
         )
     }
