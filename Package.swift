@@ -113,7 +113,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "Linux", "BPF", "Host", "Publishing", "Reports", "Sensor",
+                "Linux", "BPF", "Flows", "Host", "Publishing", "Reports", "Sensor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -145,7 +145,7 @@ let package = Package(
         ),
         test(
             "WeirTests",
-            ["Linux", "Reports", "Sensor", "weir", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+            ["Flows", "Linux", "Reports", "Sensor", "weir", .product(name: "ArgumentParser", package: "swift-argument-parser")]
         ),
 
         // One executable for each thing measured.

@@ -3,12 +3,14 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <unistd.h>
@@ -47,4 +49,14 @@ int clinux_clock_synchronised(void) {
     struct timex state = {0};
     int code = adjtimex(&state);
     return code < 0 ? -errno : !(state.status & STA_UNSYNC);
+}
+
+int clinux_memory_file(const char *name) {
+    int file = memfd_create(name, MFD_CLOEXEC);
+    return file < 0 ? -errno : file;
+}
+
+int clinux_copy_pipe(int source, int target, size_t size) {
+    ssize_t count = tee(source, target, size, 0);
+    return count < 0 ? -errno : (int)count;
 }

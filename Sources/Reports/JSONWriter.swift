@@ -68,7 +68,9 @@ public struct JSONWriter: Sendable {
     }
 
     private mutating func append(_ number: ShortestDecimal) {
-        for place in 0..<number.count { bytes.append(number.ascii[place]) }
+        bytes.append(addingCapacity: number.count) { room in
+            for place in 0..<number.count { room.append(number.ascii[place]) }
+        }
     }
 
     public mutating func boolean(_ value: Bool) {
@@ -162,6 +164,11 @@ public struct JSONWriter: Sendable {
 
     private mutating func appendQuoted(_ text: String, limit: Int) {
         bytes.append(UInt8(ascii: "\""))
+        if text.utf8.count <= limit, isHarmless(text.utf8) {
+            bytes.append(contentsOf: text.utf8)
+            bytes.append(UInt8(ascii: "\""))
+            return
+        }
         var room = limit
         for scalar in text.unicodeScalars {
             guard room > 0 else {
@@ -172,6 +179,18 @@ public struct JSONWriter: Sendable {
             append(scalar)
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Whether nothing of it needs an escape: plain ASCII, as most text is.
+    private func isHarmless(_ text: String.UTF8View) -> Bool {
+        let span = text.span
+        for place in span.indices {
+            switch span[place] {
+            case 0x22, 0x26, 0x3C, 0x3E, 0x5C, ..<0x20, 0x7F...: return false
+            default: continue
+            }
+        }
+        return true
     }
 
     private mutating func append(_ scalar: Unicode.Scalar) {

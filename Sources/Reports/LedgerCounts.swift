@@ -36,7 +36,8 @@ public struct LedgerCounts: Equatable, Sendable {
 
     private func distance(_ left: UInt64, _ right: UInt64) -> UInt64 { left > right ? left - right : right - left }
 
-    func write(to json: inout JSONWriter) {
+    /// Writes the members of an object.
+    public func write(to json: inout JSONWriter) {
         json.field("offered", offered)
         json.field("skipped", skipped)
         json.field("kept", kept)

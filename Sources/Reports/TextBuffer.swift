@@ -63,6 +63,12 @@ public struct TextBuffer: ~Copyable {
         count &+= bytes.byteCount
     }
 
+    /// Appends a part of another text.
+    public mutating func append(_ other: borrowing TextBuffer, _ range: Range<Int>) {
+        let bytes = other.bytes
+        append(bytes.extracting(range))
+    }
+
     /// Appends what a writer wrote.
     mutating func append(_ json: borrowing JSONWriter) {
         let written = json.bytes.span
@@ -237,3 +243,6 @@ private struct CalendarTime {
         nanosecond = UInt64(nanoseconds % 1_000_000_000)
     }
 }
+
+/// It owns its memory alone and cannot be copied: it may go to the thread that uses it.
+extension TextBuffer: @unchecked Sendable {}

@@ -6,6 +6,7 @@ import Sensor
 /// Exit statuses with a meaning (sysexits.h).
 enum ExitStatus: Int32 {
     case badData = 65
+    case noInput = 66
     case unavailable = 69
     case software = 70
     case cannotCreate = 73

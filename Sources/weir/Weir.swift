@@ -8,6 +8,8 @@ struct Weir: ParsableCommand {
         commandName: "weir",
         abstract: "Measures the traffic of this host without stopping it.",
         version: version,
-        subcommands: [Run.self, Ports.self, Packets.self, Status.self, Doctor.self, Check.self, Verify.self]
+        subcommands: [
+            Run.self, ReplayFiles.self, Ports.self, Packets.self, Status.self, Doctor.self, Check.self, Verify.self,
+        ]
     )
 }

@@ -6,6 +6,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -36,6 +37,12 @@ int clinux_effective_capabilities(uint64_t *capabilities);
 
 /* IFF_... flags of an interface, asked through any socket of its network namespace. */
 int clinux_interface_flags(int socket, int index, unsigned int *flags);
+
+/* A file in memory that no folder names. */
+int clinux_memory_file(const char *name);
+
+/* Copies up to `size` bytes that wait in a pipe to another pipe, and takes nothing; waits until there are some. */
+int clinux_copy_pipe(int source, int target, size_t size);
 
 /* Whether the kernel's clock is kept by a time source: 1 yes, 0 no. */
 int clinux_clock_synchronised(void);
