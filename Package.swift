@@ -145,7 +145,10 @@ let package = Package(
         ),
         test(
             "WeirTests",
-            ["Flows", "Linux", "Reports", "Sensor", "weir", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+            [
+                "Flows", "Linux", "Reports", "Sensor", "weir",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
         ),
 
         // One executable for each thing measured.

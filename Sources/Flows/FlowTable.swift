@@ -516,6 +516,8 @@ extension FlowTable {
         if free != 0 {
             let number = free
             free = unsafe nodes[Int(number)].links[List.wheel].next
+            // The next flow's entry, which was left long ago, comes back while other packets are counted.
+            prefetchRecord(free)
             return number
         }
         precondition(Int(fresh) <= capacity + Self.spare, "ended flows must be taken before the next packet")

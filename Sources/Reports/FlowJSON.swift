@@ -5,13 +5,15 @@ public import Packets
 public struct FlowJSON: ~Copyable {
     private let profile: FlowProfile
     private let scope: EntropyScope
-    private let meter = EntropyMeter()
+    /// Its tables take a while to make; nil where nothing was measured.
+    private let meter: EntropyMeter?
     private var json = JSONWriter()
 
     /// - Parameter scope: which payload bytes' entropy was measured.
     public init(_ profile: FlowProfile, entropy scope: EntropyScope = .none) {
         self.profile = profile
         self.scope = scope
+        meter = scope == .none ? nil : EntropyMeter()
     }
 
     /// Writes one line.
@@ -28,7 +30,7 @@ public struct FlowJSON: ~Copyable {
     /// Writes one object.
     public func write(_ record: FlowRecord, to json: inout JSONWriter) {
         let values = record.features.values(profile)
-        let entropy = scope == .none ? nil : FlowEntropy(record, scope, meter)
+        let entropy = FlowEntropy(record, scope, meter)
         json.object { json in
             json.field("schema", 1)
             writeIdentity(record, to: &json)
@@ -117,9 +119,14 @@ private struct FlowEntropy {
     private let backward: Entropy
     private let all: Entropy?
 
-    init(_ record: FlowRecord, _ scope: EntropyScope, _ meter: borrowing EntropyMeter) {
-        forward = record.forwardFirstBytes.entropy(meter)
-        backward = record.backwardFirstBytes.entropy(meter)
+    /// - Returns: nil where nothing was measured.
+    init?(_ record: FlowRecord, _ scope: EntropyScope, _ meter: borrowing EntropyMeter?) {
+        switch meter {
+        case .some(let meter):
+            forward = record.forwardFirstBytes.entropy(meter)
+            backward = record.backwardFirstBytes.entropy(meter)
+        case .none: return nil
+        }
         all = scope == .all ? record.entropy.entropy : nil
     }
 

@@ -1,6 +1,6 @@
-"""Times tools over one capture, in turns. Usage: rivals.py WEIR FOLDER PROCESSOR ROUNDS PLOT
+"""Times tools over one capture, in turns. Usage: rivals.py WEIR PYTHON FOLDER PROCESSOR ROUNDS PLOT
 
-FOLDER holds mix.pcap, cut.pcap (its first 100,000 packets), venv/ and suricata.yaml; see rivals.sh. Prints a table and a
+FOLDER holds mix.pcap, cut.pcap (its first 100,000 packets) and suricata.yaml; see rivals.sh. Prints a table and a
 line of JSON for each tool, and draws PLOT. Processor time is user and system of the process and its children, memory the
 most that was resident at one time in one of them, both as the kernel accounts them.
 """
@@ -14,9 +14,9 @@ import subprocess
 import sys
 import time
 
-weir, folder, processor, rounds, plot = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5]
+weir, python = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+folder, processor, rounds, plot = sys.argv[3], sys.argv[4], int(sys.argv[5]), sys.argv[6]
 mix, cut = f"{folder}/mix.pcap", f"{folder}/cut.pcap"
-python = f"{folder}/venv/bin/python"
 
 
 def count(command):

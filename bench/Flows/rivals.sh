@@ -10,10 +10,9 @@ cd "$(dirname "$0")/../.."
 
 build=${BUILD:-.build}
 owner=${OWNER:-scripts/as-owner.sh}
-folder=$build/rivals
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
 cpu=$(($(nproc) - 1))
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 
 scripts/setup.sh build rivals
 if ! command -v suricata >/dev/null && [ "$(id -u)" -eq 0 ]; then
@@ -27,17 +26,18 @@ if ! command -v suricata >/dev/null && [ "$(id -u)" -eq 0 ]; then
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
-        trap 'rm -f "$policy"' EXIT
+        trap 'rm -rf "$policy" "$folder"' EXIT
     fi
-    { "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends suricata; } >"$folder/suricata.log" 2>&1 ||
-        echo "rivals: suricata cannot be installed; see $folder/suricata.log" >&2
+    { "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends suricata; } >&2 ||
+        echo "rivals: suricata cannot be installed here" >&2
 fi
-if [ ! -x "$folder/venv/bin/nfstream-is-there" ]; then
-    python3 -m venv "$folder/venv"
-    "$folder/venv/bin/pip" install -q nfstream==6.6.0 scapy==2.8.0 scipy requests
+venv=$build/rivals
+if [ ! -e "$venv/complete" ]; then
+    $owner python3 -m venv "$venv"
+    $owner "$venv/bin/pip" install -q nfstream==6.6.0 scapy==2.8.0 scipy requests
     # It asks for a newer Python than it needs.
-    "$folder/venv/bin/pip" install -q --no-deps --ignore-requires-python cicflowmeter==0.5.0
-    ln -sf python "$folder/venv/bin/nfstream-is-there"
+    $owner "$venv/bin/pip" install -q --no-deps --ignore-requires-python cicflowmeter==0.5.0
+    $owner touch "$venv/complete"
 fi
 cat >"$folder/suricata.yaml" <<'END'
 %YAML 1.1
@@ -58,4 +58,4 @@ sha256sum "$folder/mix.pcap"
 editcap -r "$folder/mix.pcap" "$folder/cut.pcap" 1-100000
 
 echo "$(uname -sr), $(nproc) processors, one of them used (number $cpu); load $(cut -d' ' -f1-3 /proc/loadavg)"
-python3 bench/Flows/rivals.py "$build/release/weir" "$folder" "$cpu" "${1:-5}" "${2:-docs/flows-speed.svg}"
+python3 bench/Flows/rivals.py "$build/release/weir" "$venv/bin/python" "$folder" "$cpu" "${1:-5}" "${2:-docs/flows-speed.svg}"
