@@ -69,7 +69,7 @@ public struct CaptureFileError: Error, Equatable, Sendable, CustomStringConverti
         case .tooManyInterfaces:
             return "more than \(InterfaceNumbers.limit) interfaces \(place)"
         case .packed(let what): return "\(what) \(place)"
-        case .system(let error): return "\(error) \(place)"
+        case .system(let error): return offset == 0 && frames == 0 ? "\(error)" : "\(error) \(place)"
         }
     }
 }

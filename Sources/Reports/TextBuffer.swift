@@ -114,11 +114,11 @@ extension TextBuffer {
     /// The shortest decimal that reads back as the same number; `Infinity`, `-Infinity` and `NaN` as Java writes them.
     @inline(__always)
     public mutating func append(_ value: Double) {
-        if value >= 0, value < 0x1p53, value == value.rounded(.towardZero) {
-            append(UInt64(value))
-        } else {
-            appendOther(value)
+        if value >= 0, value < 0x1p53 {
+            let whole = UInt64(value)
+            if Double(whole) == value { return append(whole) }
         }
+        appendOther(value)
     }
 
     @inline(never)

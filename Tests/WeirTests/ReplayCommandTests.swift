@@ -1,3 +1,4 @@
+import ArgumentParser
 import Flows
 import Sensor
 import Support
