@@ -6,7 +6,7 @@ set -euo pipefail
 
 build=(git ca-certificates pkg-config binutils libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libhiredis-dev libyaml-dev)
 run=(redis-server)
-test=(redis-server redis-tools iproute2 iputils-ping ethtool iperf3 hping3 curl procps netcat-openbsd python3)
+test=(redis-server redis-tools iproute2 iputils-ping ethtool iperf3 hping3 curl procps netcat-openbsd python3 tcpdump)
 bench=(valgrind python3-psutil prometheus-node-exporter)
 rivals=(softflowd nfdump tshark tcpdump python3-venv)
 

@@ -14,16 +14,22 @@ public struct SensorStatus: Equatable, Sendable {
         }
     }
 
-    /// Memory outside the process's own heap, in bytes.
+    /// Memory outside the process's own heap, in bytes, and what found no room in it.
     public struct KernelMemory: Equatable, Sendable {
         /// Tables of the counting and sampling programs.
         public var maps: UInt64
         /// Packet rings.
         public var rings: UInt64
+        /// Times a client did not enter the clients' table, which was full; its bytes are the service's others'.
+        public var clientsTurnedAway: UInt64
+        /// Frames on an interface that the counting programs do not know.
+        public var unknownInterface: UInt64
 
-        public init(maps: UInt64, rings: UInt64) {
+        public init(maps: UInt64, rings: UInt64, clientsTurnedAway: UInt64 = 0, unknownInterface: UInt64 = 0) {
             self.maps = maps
             self.rings = rings
+            self.clientsTurnedAway = clientsTurnedAway
+            self.unknownInterface = unknownInterface
         }
     }
 
@@ -109,6 +115,8 @@ public struct SensorStatus: Equatable, Sendable {
             json.object("kernel_memory") { json in
                 json.field("maps", kernelMemory.maps)
                 json.field("rings", kernelMemory.rings)
+                json.field("clients_turned_away", kernelMemory.clientsTurnedAway)
+                json.field("unknown_interface", kernelMemory.unknownInterface)
             }
             json.object("flows") { json in flows.write(to: &json) }
             json.array("sinks") { json in

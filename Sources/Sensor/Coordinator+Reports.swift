@@ -1,5 +1,6 @@
 import Flows
 import Host
+import KernelABI
 import Keeper
 import Linux
 import Logging
@@ -88,6 +89,7 @@ extension Coordinator {
 
     /// Lays out what HTTP shows; it never asks this thread.
     func snapshot() {
+        let losses = counting?.losses
         let status = SensorStatus(
             time: counted,
             version: shared.version,
@@ -102,7 +104,9 @@ extension Coordinator {
             redis: publisher.status,
             kernelMemory: .init(
                 maps: (counting?.memory ?? 0) + sampling.values.reduce(0) { $0 + $1.memory },
-                rings: shared.ringBytes
+                rings: shared.ringBytes,
+                clientsTurnedAway: losses?.clients_full ?? 0,
+                unknownInterface: losses?.interface_unknown ?? 0
             ),
             flows: workers.reduce(into: FlowCounters()) { $0 += $1.flowCounters },
             sinks: flowPublisher.statuses
