@@ -61,7 +61,14 @@ extension Packet {
     /// - Parameter bytes: the frame that this packet was decoded from
     @inlinable @inline(__always)
     public mutating func decodeInner(_ bytes: RawSpan) {
-        if mayBeTunnel { enterTunnels(bytes) }
+        if mayBeTunnel { enterTunnels(bytes, untilIP: false) }
+    }
+
+    /// Reads on behind what stands between link and IP, MPLS and PPPoE, to the frame's first IP packet; all else stays what it
+    /// was. Call it with the frame that this packet was decoded from.
+    @inline(__always)
+    public mutating func decodeLink(_ bytes: RawSpan) {
+        if outcome == .unknownEtherType { enterTunnels(bytes, untilIP: true) }
     }
 
     /// Ends the reading at a header of `size` bytes that was not there to be read.

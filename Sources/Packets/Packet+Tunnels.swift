@@ -34,13 +34,14 @@ extension Packet {
     }
 
     @usableFromInline @inline(never)
-    mutating func enterTunnels(_ bytes: RawSpan) {
+    mutating func enterTunnels(_ bytes: RawSpan, untilIP: Bool) {
         var end = Int(frameLength)
         guard var inside = inside(bytes, end: end) else { return }
         var outer = self
         while true {
             end = inside.end
             read(inside, bytes.before(end))
+            if untilIP, isDecodedIP { break }
             guard tunnelDepth < Self.mostTunnels, let next = self.inside(bytes, end: end) else { break }
             if isDecodedIP { outer = self }
             inside = next

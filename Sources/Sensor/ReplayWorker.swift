@@ -68,7 +68,7 @@ struct ReplayWorker {
             batch.append(time: info.time, interface: info.interface) { packet in
                 packet.decode(info, bytes)
                 if counts { summary.count(&packet, info) }
-                if readsTunnels { packet.decodeInner(bytes) }
+                if readsTunnels { packet.decodeInner(bytes) } else { packet.decodeLink(bytes) }
                 isError = packet.transport == .icmp && packet.isICMPError
             }
             frames &+= 1
@@ -103,7 +103,7 @@ struct ReplayWorker {
             let bytes = timeline.bytes
             packet.decode(info, bytes)
             if number == 0 { summary.count(&packet, info) }
-            if settings.readsTunnels { packet.decodeInner(bytes) }
+            if settings.readsTunnels { packet.decodeInner(bytes) } else { packet.decodeLink(bytes) }
             if tables.advance(to: info.time) { tables.drain { rows.add($0, at: moment) } }
             let isError = packet.transport == .icmp && packet.isICMPError
             if tables.add(&packet, bytes, time: info.time, interface: info.interface) {
@@ -122,7 +122,7 @@ struct ReplayWorker {
     private func addError(_ bytes: RawSpan, _ info: FrameInfo, _ tables: inout FlowTables) {
         var packet = Packet()
         packet.decode(info, bytes)
-        if settings.readsTunnels { packet.decodeInner(bytes) }
+        if settings.readsTunnels { packet.decodeInner(bytes) } else { packet.decodeLink(bytes) }
         guard var quoted = packet.quoted(in: bytes) else { return }
         tables.addError(quoting: &quoted, interface: info.interface)
     }

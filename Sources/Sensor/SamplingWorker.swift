@@ -288,6 +288,7 @@ extension SamplingWorker {
                 state.outcomes.count(packet.outcome)
                 if counts { Self.count(&packet, info, in: &counters) }
                 unseen &-= 1
+                packet.decodeLink(bytes)
                 let time = info.time &+ shift
                 if state.flows.advance(to: time) { state.keepEnded() }
                 if packet.transport == .icmp {

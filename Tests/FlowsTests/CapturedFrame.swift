@@ -69,7 +69,8 @@ struct FlowRun {
         for (place, frame) in frames.enumerated() {
             if tables.advance(to: frame.time) { take(&tables, 2 * place) }
             var packet = frame.packet
-            if inner { unsafe packet.decodeInner(frame.bytes.span.bytes) }
+            let bytes = unsafe frame.bytes.span.bytes
+            if inner { packet.decodeInner(bytes) } else { packet.decodeLink(bytes) }
             if tables.add(&packet, time: frame.time, interface: frame.interface) { take(&tables, 2 * place + 1) }
             guard packet.isICMPError, var quoted = unsafe packet.quoted(in: frame.bytes.span.bytes) else { continue }
             tables.addError(quoting: &quoted, interface: frame.interface)

@@ -58,7 +58,6 @@ struct FlowOracleTests {
     // MARK: nDPI
 
     static let rulesOfNDPI: [String: Rule] = [
-        "pcap/benign/ndpi__discord_mid_flow.pcap": .tunnel,  // PPPoE
         "pcap/benign/ndpi__false_positives.pcapng": .tunnel,  // GTP-U
         "pcap/benign/ndpi__line.pcap": .lengthOf0,
         "pcap/benign/ndpi__rsh-syslog-false-positive.pcap": .snapped,
@@ -190,7 +189,6 @@ struct FlowOracleTests {
         "pcap/linktype/suricata__decode-nsh-type2.input.pcap": .unknown,
         "pcap/linktype/zeek__pbb-recursive-frames.pcapng": .unknown,
         "pcap/linktype/zeek__pbb.pcap": .unknown,
-        "pcap/linktype/zeek__pppoe.pcap": .tunnel,
         "pcap/linktype/zeek__snap-tcp.pcap": .unknown,
         "pcap/slowdos/joamontesgi__slowhttptest.pcap": .reuse,
         "pcap/tunnel/arkime__tcpdump-geneve.pcap": .around,
