@@ -1,7 +1,7 @@
 import Flows
 import Host
-import KernelABI
 import Keeper
+import KernelABI
 import Linux
 import Logging
 import Publishing

@@ -251,7 +251,7 @@ extension EndToEnd {
         }()
 
         /// Several programs' traffic both ways, over IPv4 and IPv6; returns when the last answer has arrived.
-        static func mixedTraffic(_ pair: borrowing Neighbours) throws {
+        private static func mixedTraffic(_ pair: borrowing Neighbours) throws {
             let server = try #require(
                 BackgroundProcess(pair.near.command(["/usr/bin/iperf3", "-s", "-B", Neighbours.nearAddress]))
             )
