@@ -20,6 +20,10 @@ final class HTTPConnection: Sendable {
     private let exchange: Exchange
     private let address: HTTPAddress
 
+    /// One thread for all services, made with the first connection. Not the library's shared threads: how many these are is
+    /// the server's to say, before anyone uses them.
+    private static let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
     static func open(
         _ address: HTTPAddress,
         within limit: Int64,
@@ -34,7 +38,7 @@ final class HTTPConnection: Sendable {
             throw .http("unreachable", "cannot connect: \(error)")
         }
         let attempt = Attempt()
-        ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        ClientBootstrap(group: Self.loop)
             .connectTimeout(.nanoseconds(limit))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

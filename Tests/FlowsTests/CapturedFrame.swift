@@ -14,8 +14,14 @@ struct CapturedFrame {
     var link = Packets.LinkType.ethernet
     var segmentSize: UInt16 = 0
 
-    var packet: Packet {
-        unsafe Packet(decoding: bytes.span.bytes, link: link, wireLength: wireLength, segmentSize: segmentSize)
+    var packet: Packet { packet(inner: false) }
+
+    /// - Parameter inner: whether tunnels are entered; what stands between link and IP always is.
+    func packet(inner: Bool) -> Packet {
+        let bytes = unsafe self.bytes.span.bytes
+        var packet = Packet(decoding: bytes, link: link, wireLength: wireLength, segmentSize: segmentSize)
+        if inner { packet.decodeInner(bytes) } else { packet.decodeLink(bytes) }
+        return packet
     }
 }
 
@@ -68,9 +74,7 @@ struct FlowRun {
         var tables = FlowTables(settings, map: ShardMap(seed: 0, workers: workers), worker: worker)
         for (place, frame) in frames.enumerated() {
             if tables.advance(to: frame.time) { take(&tables, 2 * place) }
-            var packet = frame.packet
-            let bytes = unsafe frame.bytes.span.bytes
-            if inner { packet.decodeInner(bytes) } else { packet.decodeLink(bytes) }
+            var packet = frame.packet(inner: inner)
             if tables.add(&packet, time: frame.time, interface: frame.interface) { take(&tables, 2 * place + 1) }
             guard packet.isICMPError, var quoted = unsafe packet.quoted(in: frame.bytes.span.bytes) else { continue }
             tables.addError(quoting: &quoted, interface: frame.interface)
