@@ -56,6 +56,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CIntrinsics"),
         .target(name: "CLinux"),
         .plugin(name: "CompileBPF", capability: .buildTool(), path: "Sources/CompileBPF"),
         .target(name: "BPFImages", plugins: ["CompileBPF"]),
@@ -68,12 +69,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "Host", dependencies: ["Linux"], swiftSettings: settings),
-        .target(name: "Capture", dependencies: ["CLinux", "CZlib", "Linux"], swiftSettings: settings),
+        .target(name: "Capture", dependencies: ["CIntrinsics", "CLinux", "CZlib", "Linux"], swiftSettings: settings),
         .target(name: "Keeper", dependencies: ["KernelABI", "Linux", "BPF", "Host"], swiftSettings: settings),
 
         // Value Swift: no root, no kernel.
         .target(name: "Packets", dependencies: ["KernelABI"], swiftSettings: settings),
-        .target(name: "Flows", dependencies: ["CLinux", "KernelABI", "Packets"], swiftSettings: settings),
+        .target(name: "Flows", dependencies: ["CIntrinsics", "KernelABI", "Packets"], swiftSettings: settings),
         .target(name: "Reports", dependencies: ["Flows", "Packets"], swiftSettings: settings),
         .target(
             name: "Publishing",
@@ -164,7 +165,7 @@ let package = Package(
         bench("Load", ["BPF", "Capture", "CLibBPF", "CLinux", "Flows", "KernelABI", "Linux", "Measuring", "Packets"]),
         bench("Packets", ["Flows", "Packets"], exclude: ["count.sh"]),
         bench("Ports", ["Host", "Linux"]),
-        bench("Ring", ["Capture", "Linux"]),
+        bench("Ring", ["Capture", "Linux", "Packets"]),
     ],
     cLanguageStandard: .gnu17
 )

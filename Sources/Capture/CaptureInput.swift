@@ -1,4 +1,4 @@
-import CLinux
+import CIntrinsics
 import Glibc
 import Linux
 
@@ -78,7 +78,7 @@ struct CaptureInput: ~Copyable {
         // Behind a long frame it starts anew: the bound on the work of one call.
         if unsafe asked < cursor { unsafe asked = unsafe cursor }
         while unsafe asked < cursor + Self.ahead {
-            unsafe clinux_prefetch(asked)
+            unsafe prefetch_line(asked)
             unsafe asked += 64
         }
     }

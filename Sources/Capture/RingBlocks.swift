@@ -1,3 +1,4 @@
+import CIntrinsics
 import CLinux
 public import Linux
 import Synchronization
@@ -128,9 +129,9 @@ public struct RingBlocks: ~Copyable, @unchecked Sendable {
     /// Three lines: the ring's headers, and the frame's up to the flags of TCP.
     @inline(__always)
     private static func prefetch(_ frame: UnsafeMutableRawPointer) {
-        unsafe clinux_prefetch(frame)
-        unsafe clinux_prefetch(frame + 64)
-        unsafe clinux_prefetch(frame + 128)
+        unsafe prefetch_line(frame)
+        unsafe prefetch_line(frame + 64)
+        unsafe prefetch_line(frame + 128)
     }
 
     @inline(never)

@@ -1,7 +1,6 @@
-import CLinux
-import Glibc
+import CIntrinsics
 import KernelABI
-public import Packets
+import Packets
 
 /// The flows of one shard, in memory that is taken once.
 ///
@@ -32,37 +31,37 @@ public struct FlowTable: ~Copyable {
     /// Flows at most.
     public let capacity: Int
     /// Flows now.
-    public private(set) var count = 0
-    public private(set) var counters = Counters()
+    public internal(set) var count = 0
+    public internal(set) var counters = Counters()
 
-    private let profile: FlowProfile
-    private let idle: Int64
-    private let active: Int64
-    private let close: Int64
-    private let interim: Int64
+    let profile: FlowProfile
+    let idle: Int64
+    let active: Int64
+    let close: Int64
+    let interim: Int64
     private let seed: (UInt64, UInt64)
     /// What the packets of each class stand for, in the order of ``SamplingClass``; nil while every packet is kept.
     var weights: [4 of Double]?
-    private let scope: EntropyScope
-    private var histograms: HistogramPool
+    let scope: EntropyScope
+    var histograms: HistogramPool
     /// The entry that the last packet was counted to; 0: none.
     private var latest: UInt32 = 0
 
     /// ``stride`` bytes apart, so that each begins with a cache line.
-    private let entries: UnsafeMutableRawPointer
-    private let nodes: UnsafeMutablePointer<Node>
+    let entries: UnsafeMutableRawPointer
+    let nodes: UnsafeMutablePointer<Node>
     /// Bytes from an entry to the table's next.
-    private let pitch: Int
+    let pitch: Int
     /// Upper half: the flow's hash; lower: its entry's number. 0: free.
     private let index: UnsafeMutablePointer<UInt64>
     private let mask: Int
     /// Entries from here on were never used: their memory was never touched.
     private var fresh: UInt32 = 1
-    private var free: UInt32 = 0
-    private var wheel = Wheel()
-    private var ranks = [3 of List](repeating: List(List.rank))
+    var free: UInt32 = 0
+    var wheel = Wheel()
+    var ranks = [3 of List](repeating: List(List.rank))
     /// Ended, and not taken yet.
-    private var done = List(List.wheel)
+    var done = List(List.wheel)
 
     /// Memory of one flow: its entry, its node, and two to four places in the index.
     public static var bytesPerFlow: Int {
@@ -70,7 +69,7 @@ public struct FlowTable: ~Copyable {
     }
 
     /// Bytes of a cache line.
-    private static var line: Int { @inline(__always) get { 64 } }
+    static var line: Int { @inline(__always) get { 64 } }
     static var stride: Int {
         @inline(__always) get { (MemoryLayout<Entry>.stride + line - 1) & ~(line - 1) }
     }
@@ -103,7 +102,7 @@ public struct FlowTable: ~Copyable {
     }
 
     @inline(__always)
-    private func entry(_ number: UInt32) -> UnsafeMutablePointer<Entry> {
+    func entry(_ number: UInt32) -> UnsafeMutablePointer<Entry> {
         unsafe (entries + Int(number) &* pitch).assumingMemoryBound(to: Entry.self)
     }
 }
@@ -111,28 +110,17 @@ public struct FlowTable: ~Copyable {
 // MARK: - Packets
 
 extension FlowTable {
+    /// Times from 1823 to 2116; of others the nearest. Between two of these there are no more nanoseconds than 63 bits hold.
+    @inline(__always)
+    static func bounded(_ time: Int64) -> Int64 { min(max(time, -1 << 62), 1 << 62 - 1) }
+
     /// Counts a packet to its flow.
     /// - Parameters:
     ///   - packet: with addresses: of ``Family/ipv4`` or ``Family/ipv6``.
     ///   - time: the packet's own, in nanoseconds.
     ///   - clock: the latest time of any packet, this one included.
-    ///   - hash: of the packet by ``ShardMap``.
+    ///   - folded: as ``fold(_:_:interface:)`` makes it.
     /// - Returns: whether a flow has ended: take it with ``FlowTables/drain(_:)`` before the next call.
-    public mutating func add(
-        _ packet: inout Packet,
-        time: Int64,
-        clock: Int64,
-        interface: UInt32,
-        hash: UInt64
-    ) -> Bool {
-        add(&packet, time: time, clock: clock, interface: interface, folded: fold(hash, packet, interface: interface))
-    }
-
-    /// Times from 1823 to 2116; of others the nearest. Between two of these there are no more nanoseconds than 63 bits hold.
-    @inline(__always)
-    static func bounded(_ time: Int64) -> Int64 { min(max(time, -1 << 62), 1 << 62 - 1) }
-
-    /// - Parameter folded: as ``fold(_:_:interface:)`` makes it.
     @inline(__always)
     mutating func add(
         _ packet: inout Packet,
@@ -185,7 +173,7 @@ extension FlowTable {
     }
 
     /// Counts an ICMP error to the flow that it quotes.
-    public mutating func addError(quoting packet: inout Packet, interface: UInt32, hash: UInt64) {
+    mutating func addError(quoting packet: inout Packet, interface: UInt32, hash: UInt64) {
         let isFromLow = packet.isFromLowEnd()
         let key = FlowKey(packet, interface: interface, isFromLow: isFromLow)
         guard let number = find(key, fold(hash, packet, interface: interface)) else { return }
@@ -202,7 +190,7 @@ extension FlowTable {
 
     /// Asks for the memory that says where a flow is.
     @inline(__always)
-    func prefetchIndex(_ hash: UInt32) { unsafe clinux_prefetch(index + (Int(hash) & mask)) }
+    func prefetchIndex(_ hash: UInt32) { unsafe prefetch_line(index + (Int(hash) & mask)) }
 
     /// Asks for the memory of a flow, if the first place where it may stand has one like it.
     @inline(__always)
@@ -210,7 +198,7 @@ extension FlowTable {
         let word = unsafe index[Int(hash) & mask]
         guard UInt32(truncatingIfNeeded: word >> 32) == hash else { return }
         let start = unsafe entries + Int(UInt32(truncatingIfNeeded: word)) &* pitch
-        for line in 0..<Entry.hotLines { unsafe clinux_prefetch(start + line &* Self.line) }
+        for line in 0..<Entry.hotLines { unsafe prefetch_line(start + line &* Self.line) }
     }
 
     @inline(__always)
@@ -354,164 +342,9 @@ extension FlowTable {
     }
 }
 
-// MARK: - Time
+// MARK: - Entries
 
 extension FlowTable {
-    /// Ends the flows that were silent for too long, and hands out interim records.
-    /// - Returns: whether there are any: take them with ``FlowTables/drain(_:)`` before the next call.
-    public mutating func advance(to clock: Int64) -> Bool {
-        var waiting = unsafe wheel.advance(to: clock, nodes)
-        var scout = waiting.first
-        for _ in 0..<Self.lead { scout = ask(scout, line: 0) }
-        while let number = unsafe waiting.takeFirst(nodes) {
-            scout = ask(scout, line: 0)
-            let entry = unsafe entry(number)
-            if clock > limit(number) {
-                unsafe nodes[Int(number)].slot = Wheel.none
-                finish(number, unsafe entry.pointee.state == .closed ? .closed : .idle)
-                continue
-            }
-            if unsafe clock > nodes[Int(number)].nextInterim {
-                let missed = unsafe (clock &- nodes[Int(number)].nextInterim) / interim
-                unsafe nodes[Int(number)].nextInterim &+= (missed &+ 1) &* interim
-                if unsafe entry.pointee.hasNews {
-                    unsafe nodes[Int(number)].slot = Wheel.none
-                    unsafe done.append(number, nodes)
-                    continue
-                }
-            }
-            unsafe wheel.insert(number, due: due(number), nodes)
-        }
-        return !done.isEmpty
-    }
-
-    /// How many flows ahead of the one that is looked at the memory is asked for.
-    private static let lead = 8
-
-    /// Asks for a line of a flow.
-    /// - Returns: the next in its list.
-    @inline(__always)
-    private func ask(_ number: UInt32, line: Int) -> UInt32 {
-        guard number != 0 else { return 0 }
-        unsafe clinux_prefetch(entries + Int(number) &* pitch + line &* Self.line)
-        return unsafe nodes[Int(number)].links[List.wheel].next
-    }
-
-    /// Ends all flows.
-    public mutating func stop() {
-        for rank in 0..<3 {
-            while !ranks[rank].isEmpty { finish(ranks[rank].first, .stopped) }
-        }
-    }
-
-    /// The clock after which silence ends the flow.
-    private func limit(_ number: UInt32) -> Int64 {
-        let entry = unsafe entry(number)
-        let patience = unsafe entry.pointee.state == .closed ? min(close, idle) : idle
-        return (unsafe entry.pointee.clock).addingClamped(patience)
-    }
-
-    /// The clock at which the flow must be looked at.
-    private func due(_ number: UInt32) -> Int64 {
-        unsafe min(limit(number), nodes[Int(number)].nextInterim)
-    }
-}
-
-// MARK: - Endings
-
-extension FlowTable {
-    /// Whether no more than one flow waits to be taken.
-    var hasOneDone: Bool { done.first == done.last }
-
-    /// Hands out the one flow that waits to be taken.
-    mutating func drainOne(_ body: (borrowing FlowRecord) -> Void) {
-        guard let number = unsafe done.takeFirst(nodes) else { return }
-        visit(number, body)
-        release(number)
-    }
-
-    /// A flow that waits to be taken, with what nearly always tells its place in the row.
-    struct Ended {
-        let first: Int64
-        let number: UInt32
-        let shard: UInt32
-    }
-
-    /// Adds what has ended, in no order; each must be released.
-    mutating func takeDone(_ shard: UInt32, _ ended: inout [Ended]) {
-        var scout = done.first
-        for _ in 0..<Self.lead { scout = ask(scout, line: 1) }
-        var number = done.first
-        while number != 0 {
-            scout = ask(scout, line: 1)
-            let first = unsafe entry(number).pointee.record.features.first
-            ended.append(Ended(first: first, number: number, shard: shard))
-            number = unsafe nodes[Int(number)].links[List.wheel].next
-        }
-        done = List(List.wheel)
-    }
-
-    /// Asks for all of a flow's record.
-    @inline(__always)
-    func prefetchRecord(_ number: UInt32) {
-        let start = unsafe entries + Int(number) &* pitch
-        for line in 0..<Self.stride / Self.line { unsafe clinux_prefetch(start + line &* Self.line) }
-    }
-
-    @inline(__always)
-    func visit(_ number: UInt32, _ body: (borrowing FlowRecord) -> Void) {
-        unsafe body(entry(number).pointee.record)
-    }
-
-    func key(_ number: UInt32) -> FlowKey { unsafe entry(number).pointee.record.key }
-
-    /// Frees an ended flow's entry; a flow that goes on is put back.
-    mutating func release(_ number: UInt32) {
-        let entry = unsafe entry(number)
-        if unsafe entry.pointee.record.end == .interim {
-            unsafe entry.pointee.record.tell()
-            unsafe entry.pointee.hasNews = false
-            unsafe wheel.insert(number, due: due(number), nodes)
-        } else {
-            unsafe nodes[Int(number)].links[List.wheel].next = free
-            free = number
-        }
-    }
-
-    @inline(never)
-    private mutating func finish(_ number: UInt32, _ end: FlowEnd) {
-        let entry = unsafe entry(number)
-        unsafe entry.pointee.record.finish(end)
-        if scope != .none {
-            unsafe histograms.end(&entry.pointee.record.forwardFirstBytes)
-            unsafe histograms.end(&entry.pointee.record.backwardFirstBytes)
-        }
-        unsafe remove(number, entry.pointee.hash)
-        unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, nodes)
-        unsafe wheel.remove(number, nodes)
-        unsafe done.append(number, nodes)
-        count -= 1
-        counters.ended &+= 1
-    }
-
-    /// Ends the flow that is missed the least.
-    @inline(never)
-    private mutating func evict(_ clock: Int64) {
-        counters.evicted &+= 1
-        if !ranks[0].isEmpty { return finish(ranks[0].first, .evicted) }
-        counters.evictedEstablished &+= 1
-        for rank in 1..<3 {
-            // Who was heard of within a second goes to the end of the row, but not without end.
-            for _ in 0..<8 {
-                let number = ranks[rank].first
-                guard number != 0, unsafe clock &- entry(number).pointee.clock < 1_000_000_000 else { break }
-                unsafe ranks[rank].remove(number, nodes)
-                unsafe ranks[rank].append(number, nodes)
-            }
-            if !ranks[rank].isEmpty { return finish(ranks[rank].first, .evicted) }
-        }
-    }
-
     private mutating func takeEntry() -> UInt32 {
         if free != 0 {
             let number = free
@@ -532,7 +365,7 @@ extension FlowTable {
     }
 
     /// Closes the gap, so that no place is wasted on what was there (Knuth, volume 3, 6.4, algorithm R).
-    private mutating func remove(_ number: UInt32, _ hash: UInt32) {
+    mutating func remove(_ number: UInt32, _ hash: UInt32) {
         var gap = Int(hash) & mask
         while UInt32(truncatingIfNeeded: unsafe index[gap]) != number { gap = (gap &+ 1) & mask }
         var place = gap
@@ -547,13 +380,5 @@ extension FlowTable {
             }
         }
         unsafe index[gap] = 0
-    }
-}
-
-extension Int64 {
-    /// The sum; for a time-out that never comes, the end of time.
-    fileprivate func addingClamped(_ other: Int64) -> Int64 {
-        let (sum, overflows) = addingReportingOverflow(other)
-        return overflows ? .max : sum
     }
 }

@@ -53,7 +53,7 @@ public struct FlowTables: ~Copyable {
         shards.reduce(into: FlowTable.Counters()) { unsafe $0 += tables[$1].counters }
     }
 
-    /// Moves the clock; the second part of a packet's way in, after which what has ended must be taken.
+    /// Moves the clock to a packet's time, before the packet is added.
     /// - Returns: whether anything has ended: take it with ``drain(_:)`` before the packet is added.
     @inline(__always)
     public mutating func advance(to time: Int64) -> Bool {
@@ -111,16 +111,8 @@ public struct FlowTables: ~Copyable {
     /// - Returns: as ``add(_:time:interface:)``.
     @inline(__always)
     public mutating func count(_ packet: inout Packet, at place: Place, time: Int64, interface: UInt32) -> Bool {
-        let shard = place.shard
-        let ended = unsafe tables[shard].add(
-            &packet,
-            time: time,
-            clock: clock,
-            interface: interface,
-            hash: place.hash
-        )
-        if ended { waiting |= 1 << UInt64(shard) }
-        return ended
+        let folded = unsafe tables[place.shard].fold(place.hash, packet, interface: interface)
+        return count(&packet, folded, at: place, time: time, interface: interface)
     }
 
     /// What the place's table finds the packet's flow by; asks for the memory that tells where.
@@ -134,7 +126,8 @@ public struct FlowTables: ~Copyable {
     @inline(__always)
     func prefetchEntry(_ folded: UInt32, at place: Place) { unsafe tables[place.shard].prefetchEntry(folded) }
 
-    /// Counts a packet for which memory was asked.
+    /// Counts a packet.
+    /// - Parameter folded: as ``prefetchIndex(_:at:interface:)`` answers it.
     @inline(__always)
     mutating func count(_ packet: inout Packet, _ folded: UInt32, at place: Place, time: Int64, interface: UInt32)
         -> Bool

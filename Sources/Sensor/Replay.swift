@@ -20,7 +20,7 @@ public struct Replay: Sendable {
         /// How flow records are written; nil: they are only counted.
         public var format: FlowFormat?
 
-        /// Bytes of flows unless set otherwise: for 170,000 flows at one time, six times what a live sensor takes.
+        /// Bytes of flows unless set otherwise: for 105,000 flows at one time, six times what a live sensor takes.
         public static let memory = 96 << 20
 
         public init() {

@@ -9,26 +9,13 @@ bench=${1:?usage: count.sh PATH_OF_THE_BENCH [MEASURE]}
 measure=${2:-count}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+calls=$(dirname "$0")/../calls.awk
 
 for rounds in 1 3; do
     valgrind --tool=callgrind --callgrind-out-file="$work/$rounds" "$bench" $rounds "$measure" >/dev/null 2>"$work/log" ||
         { cat "$work/log" >&2; exit 1; }
     awk '/^(summary|totals):/ { print $2; exit }' "$work/$rounds" >"$work/instructions.$rounds"
-    # A call is "cfn=(number) [name]" and below it "calls=count"; names stand only where a number is first used.
-    awk '
-        /^c?fn=/ {
-            match($0, /\([0-9]+\)/); id = substr($0, RSTART, RLENGTH); rest = substr($0, RSTART + RLENGTH + 1)
-            if (rest != "") name[id] = rest
-            if ($0 ~ /^cfn=/) callee = id
-        }
-        /^calls=/ { split(substr($1, 7), part, " "); calls[callee] += part[1] }
-        END {
-            for (id in calls) {
-                if (name[id] ~ /^(malloc|calloc|realloc|posix_memalign|aligned_alloc|swift_slowAlloc|swift_allocObject)/) allocations += calls[id]
-                if (name[id] ~ /^(_?swift_(retain|release|bridgeObject|unknownObject))/) retains += calls[id]
-            }
-            print allocations + 0, retains + 0
-        }' "$work/$rounds" >"$work/calls.$rounds"
+    awk -f "$calls" "$work/$rounds" >"$work/calls.$rounds"
 done
 
 paste "$work/instructions.1" "$work/instructions.3" "$work/calls.1" "$work/calls.3" | awk -v measure="$measure" '{

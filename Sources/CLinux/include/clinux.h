@@ -21,11 +21,6 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-/* Asks for a cache line that will be read soon; any address will do. */
-static inline void clinux_prefetch(const void *address) {
-    __builtin_prefetch(address);
-}
-
 /* Names the calling thread; the kernel keeps 15 characters. */
 int clinux_name_thread(const char *name);
 
