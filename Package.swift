@@ -37,6 +37,7 @@ let package = Package(
         .library(name: "Capture", targets: ["Capture"]),
         .library(name: "Packets", targets: ["Packets"]),
         .library(name: "Flows", targets: ["Flows"]),
+        .library(name: "Detection", targets: ["Detection"]),
         .library(name: "Sensor", targets: ["Sensor"]),
     ],
     dependencies: [
@@ -75,7 +76,8 @@ let package = Package(
         // Value Swift: no root, no kernel.
         .target(name: "Packets", dependencies: ["KernelABI"], swiftSettings: settings),
         .target(name: "Flows", dependencies: ["CIntrinsics", "KernelABI", "Packets"], swiftSettings: settings),
-        .target(name: "Reports", dependencies: ["Flows", "Packets"], swiftSettings: settings),
+        .target(name: "Detection", dependencies: ["Flows", "Packets"], swiftSettings: settings),
+        .target(name: "Reports", dependencies: ["Detection", "Flows", "Packets"], swiftSettings: settings),
         .target(
             name: "Publishing",
             dependencies: [
@@ -104,8 +106,8 @@ let package = Package(
         .target(
             name: "Sensor",
             dependencies: [
-                "CYAML", "KernelABI", "Linux", "BPF", "Host", "Capture", "Keeper", "Packets", "Flows", "Reports",
-                "Publishing", "Dashboard",
+                "CYAML", "KernelABI", "Linux", "BPF", "Host", "Capture", "Keeper", "Packets", "Flows", "Detection",
+                "Reports", "Publishing", "Dashboard",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -134,6 +136,7 @@ let package = Package(
         test("CaptureTests", ["Capture", "Linux"]),
         test("PacketsTests", ["KernelABI", "Packets"]),
         test("FlowsTests", ["Capture", "Flows", "KernelABI", "Packets"]),
+        test("DetectionTests", ["Capture", "Detection", "Flows", "Linux", "Packets"]),
         test("ReportsTests", ["Flows", "Packets", "Reports"]),
         test("PublishingTests", ["Linux", "Publishing", "Reports"]),
         test("DashboardTests", ["Dashboard", "Linux", "Reports", .product(name: "Logging", package: "swift-log")]),

@@ -29,6 +29,8 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
     public internal(set) var entropy = RunningEntropy()
     /// What the packets seen stand for beside themselves, while only a share of packets is kept.
     private var unseen = Unseen()
+    /// How the ends take turns, where detectors look on.
+    var talk = Talk()
     /// Of the flow's first packet, where that is ICMP or ICMPv6; else 0.
     public private(set) var icmpType: UInt8 = 0
     public private(set) var icmpCode: UInt8 = 0
@@ -116,6 +118,7 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
     /// After an interim record was handed out.
     mutating func tell() {
         told = [forward, backward]
+        talk.tell()
         interims &+= 1
     }
 }

@@ -20,6 +20,8 @@ public struct FlowSettings: Equatable, Sendable {
     /// Nanoseconds between two interim records of a flow that goes on; nil: none.
     public var interim: Int64? = 10_000_000_000
     public var entropy = EntropyScope.none
+    /// Whether detectors look on: ``FlowTables/takeObservation()``.
+    public var observes = false
     /// Bytes of all flows of all shards, whatever arrives.
     public var memory = 16 << 20
 

@@ -49,6 +49,7 @@ extension FlowTable {
     /// Frees an ended flow's entry; a flow that goes on is put back.
     mutating func release(_ number: UInt32) {
         let entry = unsafe entry(number)
+        if observes { unsafe watch.add(entry.pointee.record) }
         if unsafe entry.pointee.record.end == .interim {
             unsafe entry.pointee.record.tell()
             unsafe entry.pointee.hasNews = false

@@ -5,6 +5,8 @@ extension FlowTable {
         private(set) var hash: UInt32 = 0
         var rank = Rank.single
         var state = State.open
+        /// Whether the initiator has sent again after the responder's first packet.
+        var wentOn = false
         /// Whether a packet came since the last interim record.
         var hasNews = true
         /// The table's clock at the flow's last packet.

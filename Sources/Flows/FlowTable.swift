@@ -44,6 +44,8 @@ public struct FlowTable: ~Copyable {
     var weights: [4 of Double]?
     let scope: EntropyScope
     var histograms: HistogramPool
+    let observes: Bool
+    var watch: TrafficWatch
     /// The entry that the last packet was counted to; 0: none.
     private var latest: UInt32 = 0
 
@@ -91,6 +93,8 @@ public struct FlowTable: ~Copyable {
         interim = settings.interim ?? .max
         scope = settings.entropy
         histograms = HistogramPool(slots: scope == .none ? 1 : Self.histograms)
+        observes = settings.observes
+        watch = TrafficWatch(isOn: settings.observes)
         // Nothing that is told depends on the seed, so a replay need not know it and a stranger cannot.
         var random = SystemRandomNumberGenerator()
         seed = (random.next(), random.next())
@@ -165,7 +169,8 @@ extension FlowTable {
         unsafe entry.pointee.record.add(packet, at: time, isForward: isForward, profile: profile)
         latest = number
         if weights != nil { weigh(&packet, number) }
-        if unsafe entry.pointee.rank != .answered { promote(number, isForward: isForward) }
+        if unsafe entry.pointee.rank != .answered { promote(&packet, number, isForward: isForward, at: time) }
+        if observes { observe(&packet, number, isForward: isForward, at: time) }
         if packet.flags.rawValue & 0b101 != 0 {
             return closing(&packet, number, isForward: isForward)
         }
@@ -177,7 +182,10 @@ extension FlowTable {
         let isFromLow = packet.isFromLowEnd()
         let key = FlowKey(packet, interface: interface, isFromLow: isFromLow)
         guard let number = find(key, fold(hash, packet, interface: interface)) else { return }
-        unsafe entry(number).pointee.record.addError()
+        let entry = unsafe entry(number)
+        unsafe entry.pointee.record.addError()
+        guard observes, unsafe entry.pointee.rank != .answered else { return }
+        unsafe watch.add(.unreachable, entry.pointee.record, &packet, at: entry.pointee.clock)
     }
 
     /// What a flow is found by: a packet's hash by ``ShardMap``, and what that leaves out. By the table's own seed, so that
@@ -273,6 +281,10 @@ extension FlowTable {
         unsafe ranks[0].append(number, nodes)
         wheel.start(at: clock)
         unsafe wheel.insert(number, due: due(number), nodes)
+        if observes {
+            unsafe watch.add(.opened, entry.pointee.record, &packet, at: time)
+            observe(&packet, number, isForward: isForward, at: time)
+        }
         if packet.flags.rawValue & 0b101 != 0, closing(&packet, number, isForward: isForward) { return true }
         return makesRoom
     }
@@ -306,17 +318,49 @@ extension FlowTable {
 
     /// While N > 1. Which class a frame was in is told as the filter does it, except that a flow's first frames are those of
     /// its record.
-    @inline(never)
-    private mutating func weigh(_ packet: inout Packet, _ number: UInt32) {
-        guard let weights else { return }
-        let entry = unsafe entry(number)
-        let seen = unsafe entry.pointee.record.features.packets
+    private func weight(of packet: inout Packet, _ number: UInt32) -> Double {
+        guard let weights else { return 1 }
+        let seen = unsafe entry(number).pointee.record.features.packets
         let isHandshake = packet.flags.rawValue & 0b111 != 0
         let kind: SamplingClass =
             isHandshake
             ? .handshake : packet.transport == .icmp ? .icmp : seen <= UInt64(WEIR_FIRST_FRAMES) ? .first : .rest
-        let weight = weights[kind.rawValue]
-        if weight > 1 { unsafe entry.pointee.record.addUnseen(packet, weight: weight) }
+        return weights[kind.rawValue]
+    }
+
+    @inline(never)
+    private mutating func weigh(_ packet: inout Packet, _ number: UInt32) {
+        let weight = weight(of: &packet, number)
+        if weight > 1 { unsafe entry(number).pointee.record.addUnseen(packet, weight: weight) }
+    }
+
+    /// Shows the detectors a packet that was counted.
+    @inline(__always)
+    private mutating func observe(_ packet: inout Packet, _ number: UInt32, isForward: Bool, at time: Int64) {
+        let entry = unsafe entry(number)
+        unsafe entry.pointee.record.talk.add(packet, isForward: isForward)
+        let isAnswered = unsafe entry.pointee.rank == .answered
+        let weight = weights == nil ? 1 : weight(of: &packet, number)
+        watch.count(
+            &packet,
+            isAsked: !isForward || isAnswered,
+            weight: weight,
+            time: time,
+            interface: unsafe entry.pointee.record.key.interface
+        )
+        if isAnswered, isForward, unsafe !entry.pointee.wentOn { goOn(&packet, number, at: time) }
+    }
+
+    /// The initiator's first packet after the responder's first.
+    @inline(never)
+    private mutating func goOn(_ packet: inout Packet, _ number: UInt32, at time: Int64) {
+        let entry = unsafe entry(number)
+        unsafe entry.pointee.wentOn = true
+        unsafe watch.add(.wentOn, entry.pointee.record, &packet, at: time)
+        // SYN, SYN with ACK, and now an ACK that opens nothing and breaks nothing off.
+        let isHandshake = unsafe entry.pointee.record.features.synchronisations >= 2
+        guard isHandshake, packet.flags.rawValue & 0b1_0110 == 0b1_0000 else { return }
+        watch.countCompleted(&packet, weight: weights == nil ? 1 : weight(of: &packet, number))
     }
 
     /// Measures the payload of the packet that was counted last.
@@ -332,13 +376,14 @@ extension FlowTable {
     }
 
     @inline(never)
-    private mutating func promote(_ number: UInt32, isForward: Bool) {
+    private mutating func promote(_ packet: inout Packet, _ number: UInt32, isForward: Bool, at time: Int64) {
         let entry = unsafe entry(number)
         let rank: Rank = isForward ? .unanswered : .answered
         guard unsafe rank.rawValue > entry.pointee.rank.rawValue else { return }
         unsafe ranks[Int(entry.pointee.rank.rawValue)].remove(number, nodes)
         unsafe entry.pointee.rank = rank
         unsafe ranks[Int(rank.rawValue)].append(number, nodes)
+        if observes, rank == .answered { unsafe watch.add(.answered, entry.pointee.record, &packet, at: time) }
     }
 }
 

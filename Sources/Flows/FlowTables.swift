@@ -26,11 +26,20 @@ public struct FlowTables: ~Copyable {
     /// Whether flows of each table wait to be taken.
     private var waiting: UInt64 = 0
     private var ended: [FlowTable.Ended] = []
+    private let observes: Bool
+    /// Number of the window that is open.
+    private var window = Int64.min
+    /// Windows that have ended, oldest first.
+    private var observations: [Observation] = []
+    /// Windows that were dropped because nobody took them.
+    public private(set) var missedObservations: UInt64 = 0
+    private static let observations = 16
 
     /// - Parameter worker: which shards: those that the map gives to this worker.
     public init(_ settings: FlowSettings, map: ShardMap, worker: Int) {
         self.map = map
         scope = settings.entropy
+        observes = settings.observes
         meter = scope == .none ? nil : EntropyMeter()
         shards = (0..<ShardMap.shards).filter { map.worker(of: $0) == worker }
         owned = shards.reduce(0) { $0 | 1 << UInt64($1) }
@@ -184,6 +193,8 @@ public struct FlowTables: ~Copyable {
         guard packet.fragment != .none, packet.hasPorts || packet.fragment == .later && needsPorts else { return true }
         if fragments.complete(&packet, time: time, interface: interface) { return true }
         strayFragments.count(packet)
+        let place = Place(packet, map)
+        if observes, owns(place) { unsafe tables[place.shard].watch.countStray(&packet) }
         return false
     }
 
@@ -197,8 +208,33 @@ public struct FlowTables: ~Copyable {
 
     @inline(never)
     private mutating func advanceTables() -> Bool {
+        if observes { observe() }
         for shard in shards where unsafe tables[shard].advance(to: clock) { waiting |= 1 << UInt64(shard) }
         return waiting != 0
+    }
+
+    /// Ends the window that was open.
+    private mutating func observe() {
+        let number = clock >> Observation.shift
+        defer { window = number }
+        guard window != .min else { return }
+        var observation = Observation(number: window)
+        for shard in shards { unsafe tables[shard].watch.drain(into: &observation) }
+        if observations.count == Self.observations {
+            observations.removeFirst()
+            missedObservations &+= 1
+        }
+        observations.append(observation)
+    }
+
+    /// The oldest window that has ended and was not taken yet; nil: none.
+    public mutating func takeObservation() -> Observation? { observations.isEmpty ? nil : observations.removeFirst() }
+
+    /// Ends the window that is open, after the last packet: take it with ``takeObservation()``.
+    public mutating func endObservation() {
+        guard observes else { return }
+        observe()
+        window = .min
     }
 
     /// Ends all flows: take them with ``drain(_:)``.

@@ -1,0 +1,65 @@
+public import Flows
+
+/// All detectors and the incidents that their findings make.
+public struct Detection: Sendable {
+    /// How often, and how near, a class came to its level.
+    public struct Nearness: Equatable, Sendable {
+        public var highest = 0.0
+        /// Windows and subjects that came to half the level, to the level, and to twice the level.
+        public var half: UInt64 = 0
+        public var level: UInt64 = 0
+        public var twice: UInt64 = 0
+    }
+
+    public private(set) var incidents: IncidentTable
+    public private(set) var nearness: [ThreatClass: Nearness] = [:]
+    private var detectors: [any Detector]
+    private let settings: DetectionSettings
+    /// End of the latest window, on the packets' clock.
+    public private(set) var clock = Int64.min
+
+    /// - Parameter sensor: id of the sensor, in every incident's id.
+    public init(_ settings: DetectionSettings, sensor: String) {
+        self.settings = settings
+        incidents = IncidentTable(settings.incidents, sensor: sensor)
+        detectors = []
+    }
+
+    /// What detectors had no room for, since the start.
+    public var turnedAway: UInt64 { detectors.reduce(incidents.turnedAway) { $0 + $1.turnedAway } }
+
+    /// Judges a window, after all before it; one that is empty moves only the clock.
+    /// - Returns: what became of incidents.
+    public mutating func take(_ window: Observation, _ scene: Scene) -> [IncidentEvent] {
+        let window =
+            settings.allow.isEmpty
+            ? window
+            : window.without { initiator, family, port in
+                settings.allow.contains { $0.matches(initiator, family, port: port) }
+            }
+        clock = max(clock, window.end)
+        var findings: [Finding] = []
+        for place in detectors.indices { detectors[place].judge(window, scene, &findings) }
+        for finding in findings { note(finding) }
+        return incidents.take(findings, at: window.end)
+    }
+
+    /// Moves the clock where there was no traffic.
+    public mutating func advance(to time: Int64) -> [IncidentEvent] {
+        guard time > clock else { return [] }
+        clock = time
+        return incidents.advance(to: time)
+    }
+
+    /// Closes all incidents, after the last window.
+    public mutating func finish() -> [IncidentEvent] { incidents.finish(at: max(clock, 0)) }
+
+    private mutating func note(_ finding: Finding) {
+        var nearness = self.nearness[finding.threat] ?? Nearness()
+        nearness.highest = max(nearness.highest, finding.ratio)
+        if finding.ratio >= 0.5 { nearness.half += 1 }
+        if finding.ratio >= 1 { nearness.level += 1 }
+        if finding.ratio >= 2 { nearness.twice += 1 }
+        self.nearness[finding.threat] = nearness
+    }
+}
