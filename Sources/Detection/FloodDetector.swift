@@ -69,37 +69,28 @@ public struct FloodDetector: Detector {
     private func setAside(_ lanes: [FloodLane], _ verdicts: inout [FloodVerdict]) {
         let prefixes = lanes.indices.filter { lanes[$0].key.kind == .prefix && verdicts[$0].ratio >= 1 }
         guard !prefixes.isEmpty else { return }
-        let told = Set(prefixes.map { SourceKey(lanes[$0].key.subject) })
+        let told = Set(prefixes.map { lanes[$0].key.subject })
         for place in lanes.indices where lanes[place].key.kind < .requests {
-            if told.contains(SourceKey(lanes[place].key.subject).prefix) { verdicts[place].ratio = 0 }
+            let (address, family) = (lanes[place].key.subject.address, lanes[place].key.subject.family)
+            let prefix = Subject(prefixOf: address, family, bits: FloodRows.prefixBits(family))
+            if told.contains(prefix) { verdicts[place].ratio = 0 }
         }
     }
 
     /// Fills lanes from contacts and samples.
     private func look(at window: borrowing Observation, _ lanes: inout [FloodLane]) {
-        var hosts: [SourceKey: Range<Int>] = [:]
-        var prefixes: [SourceKey: Int] = [:]
-        var all: Int?
-        for place in lanes.indices {
-            let subject = lanes[place].key.subject
-            let key = SourceKey(subject)
-            switch lanes[place].key.kind {
-            case .interface: all = place
-            case .prefix: prefixes[key] = place
-            default: hosts[key] = (hosts[key]?.lowerBound ?? place)..<place + 1
-            }
-        }
+        let index = FloodLaneIndex(lanes)
+        let all = lanes.firstIndex { $0.key.kind == .interface }
         let weights = window.weights
         let isSampled = weights.indices.contains { weights[$0] > 1 }
         let mature = window.end - Self.patience
         for contact in window.contacts {
             let weight = isSampled ? weights[contact.samplingClass.rawValue] : 1
             let isMature = contact.time < mature
-            let key = SourceKey(address: contact.responder, family: contact.family)
-            if let range = hosts[key] {
-                for place in range { lanes[place].add(contact, weight: weight, isMature: isMature) }
+            for place in index.lanes(of: contact.responder, contact.family) {
+                lanes[place].add(contact, weight: weight, isMature: isMature)
             }
-            if !prefixes.isEmpty, let place = prefixes[key.prefix] {
+            for place in index.lanes(ofPrefixWith: contact.responder, contact.family) {
                 lanes[place].add(contact, weight: weight, isMature: isMature)
             }
             if let all { lanes[all].add(contact, weight: weight, isMature: isMature) }
@@ -107,24 +98,15 @@ public struct FloodDetector: Detector {
         let count = window.samples.count
         for place in 0..<count + window.samplesLeftOut.count {
             let sample = place < count ? window.samples[place] : window.samplesLeftOut[place - count]
-            let key = SourceKey(address: sample.packet.destination, family: sample.packet.family)
-            for place in hosts[key] ?? 0..<0 { lanes[place].add(sample, isLeftOut: place >= count) }
-            if let lane = prefixes[key.prefix] { lanes[lane].add(sample, isLeftOut: place >= count) }
+            let (target, family) = (sample.packet.destination, sample.packet.family)
+            for lane in index.lanes(of: target, family) { lanes[lane].add(sample, isLeftOut: place >= count) }
+            for lane in index.lanes(ofPrefixWith: target, family) { lanes[lane].add(sample, isLeftOut: place >= count) }
             if let all { lanes[all].add(sample, isLeftOut: place >= count) }
         }
     }
 
     /// Nanoseconds after which the third packet of a handshake has come, from nearly everywhere on earth.
     private static let patience: Int64 = 300_000_000
-}
-
-extension SourceKey {
-    init(_ subject: Subject) { self.init(address: subject.address, family: subject.family) }
-
-    /// Of the network that carpet bombing is told of.
-    var prefix: SourceKey {
-        SourceKey(address: address.prefix(family == .ipv4 ? 24 : 64, family), family: family)
-    }
 }
 
 extension Contact {

@@ -35,7 +35,7 @@ struct FloodLane: Sendable {
         }
     }
 
-    /// Different sources and ports that are named at most; all are in the estimates of their number.
+    /// Different sources and ports that are named at most; all are in the estimates of their numbers.
     static let named = 1_024
 
     /// Bytes of a packet's payload from which on it is taken for part of an upload.
@@ -56,6 +56,7 @@ struct FloodLane: Sendable {
 
     // From contacts: flows that began, and became of them.
     private(set) var opened = 0.0
+    private var flows = 0
     /// Of these, over UDP.
     private(set) var datagrams = 0.0
     private(set) var answered = 0.0
@@ -64,7 +65,8 @@ struct FloodLane: Sendable {
     /// Began so long before the window's end that the initiator's answer must have come.
     private(set) var mature = 0.0
     private(set) var sources = DistinctCounter()
-    private(set) var ports = DistinctCounter()
+    /// Pairs of address and port.
+    private(set) var targets = DistinctCounter()
     private(set) var bySource: [SourceKey: Double] = [:]
     private(set) var byPort: [UInt16: Double] = [:]
     // From samples.
@@ -83,6 +85,11 @@ struct FloodLane: Sendable {
         samplesLeftOut == 0 ? 1 : Double(samples.count) / Double(samples.count + samplesLeftOut)
     }
 
+    /// Share of the samples that are such.
+    func part(_ isSuch: (Packet) -> Bool) -> Double {
+        samples.isEmpty ? 0 : Double(samples.count { isSuch($0.packet) }) / Double(samples.count)
+    }
+
     /// - Parameter weight: how many like it this contact stands for.
     mutating func add(_ contact: Contact, weight: Double, isMature: Bool) {
         switch contact.step {
@@ -92,13 +99,9 @@ struct FloodLane: Sendable {
             if contact.protocolNumber == 17 { datagrams += weight }
             if isMature { mature += weight }
             sources.add(contact.initiator.mixed)
-            ports.add(UInt64(contact.responderPort).mixed)
-            guard isClose else { return }
-            let source = SourceKey(address: contact.initiator, family: contact.family)
-            if bySource.count < Self.named || bySource[source] != nil { bySource[source, default: 0] += weight }
-            if byPort.count < Self.named || byPort[contact.responderPort] != nil {
-                byPort[contact.responderPort, default: 0] += weight
-            }
+            targets.add((contact.responder.mixed ^ UInt64(contact.responderPort)).mixed)
+            flows += 1
+            if isClose { name(contact, weight) }
         case .answered:
             switch key.kind {
             case .synchronize, .hostSynchronize:
@@ -119,6 +122,24 @@ struct FloodLane: Sendable {
             guard isToService(contact), contact.flags.isDisjoint(with: [.rst, .syn]) else { return }
             wentOn += weight
         case .unreachable: break
+        }
+    }
+
+    /// All of the first, then one in 16: each stands for as many.
+    private mutating func name(_ contact: Contact, _ weight: Double) {
+        let isMany = flows > 4 * Self.named
+        guard !isMany || flows & 15 == 0 else { return }
+        let weight = isMany ? 16 * weight : weight
+        let source = SourceKey(address: contact.initiator, family: contact.family)
+        if let count = bySource[source] {
+            bySource[source] = count + weight
+        } else if bySource.count < Self.named {
+            bySource[source] = weight
+        }
+        if let count = byPort[contact.responderPort] {
+            byPort[contact.responderPort] = count + weight
+        } else if byPort.count < Self.named {
+            byPort[contact.responderPort] = weight
         }
     }
 

@@ -56,7 +56,9 @@ struct FloodRows {
         while place < rows.count {
             let key = rows[place].key
             var end = place + 1
-            while end < rows.count, rows[end].key.address == key.address, rows[end].key.family == key.family { end += 1 }
+            while end < rows.count, rows[end].key.address == key.address, rows[end].key.family == key.family {
+                end += 1
+            }
             if scene.isHome(key.address, key.family) != false { take(rows[place..<end], key) }
             place = end
         }
@@ -65,6 +67,9 @@ struct FloodRows {
         add(all, .interface, level: settings.interface)
         trim()
     }
+
+    /// Of the prefixes that are watched.
+    static func prefixBits(_ family: Family) -> UInt8 { family == .ipv4 ? 24 : 64 }
 
     private mutating func take(_ rows: ArraySlice<(key: TrafficKey, volume: TrafficVolume)>, _ first: TrafficKey) {
         var kinds = [14 of TrafficVolume](repeating: TrafficVolume())
@@ -100,10 +105,11 @@ struct FloodRows {
         var loose = takeSynchronize(host)
         for kind in TrafficClass.allCases where kind >= .acknowledge { loose += kinds[Int(kind.rawValue)] }
         takeUnsolicited(host, kinds)
-        if prefix?.subject.address != host.address.prefix(host.family == .ipv4 ? 24 : 64, host.family) {
+        let network = Subject(prefixOf: host.address, host.family, bits: Self.prefixBits(host.family))
+        if prefix?.subject != network {
             endPrefix()
             prefixRest = TrafficVolume()
-            prefix = Sum(Subject(prefixOf: host.address, host.family, bits: host.family == .ipv4 ? 24 : 64))
+            prefix = Sum(network)
         }
         let datagrams = kinds[Int(TrafficClass.udp.rawValue)].unaskedPackets
         prefix?.add(loose, datagrams: datagrams)

@@ -6,8 +6,7 @@ public struct FloodSettings: Equatable, Sendable {
     /// New connections to one service that do not come about. 200 is where Junos screens begin to proxy SYNs to one address
     /// and port (`syn-flood attack-threshold`).
     public var synchronize = 200.0
-    /// The same to all services of one address; also SYNs of many sources to one service that refuses them: they cost it less.
-    /// FortiGate's `tcp_syn_flood`.
+    /// The same to all services of one address, and to one that refuses them, which costs it less. FortiGate's `tcp_syn_flood`.
     public var hostSynchronize = 2_000.0
     /// Packets of one kind to one address that answer nothing, and that nothing answers: ACK, RST, FIN, UDP, later fragments,
     /// impossible flags, other protocols, each for itself. FortiGate's `udp_flood`.
@@ -17,7 +16,8 @@ public struct FloodSettings: Equatable, Sendable {
     /// Packets to one address from a port of reflectors that nobody asked for. ebpfsentinel allows 100 (123, 389, 1900) to
     /// 1,000 (53), asked for or not.
     public var reflection = 200.0
-    /// What is unsolicited, also if it is answered or of few flows. FastNetMon's `threshold_pps` of a host.
+    /// What is unsolicited, also if it is answered, of few flows, of tunnels or ICMP errors. FastNetMon's `threshold_pps` of a
+    /// host.
     public var volume = 20_000.0
     /// The same in bits a second. FastNetMon's `threshold_mbps` of a host.
     public var bits = 1e9
@@ -29,8 +29,8 @@ public struct FloodSettings: Equatable, Sendable {
     /// Unsolicited packets in all, without those to addresses and prefixes that have a flood of their own. Weir's own budget
     /// for packets of one class (`sample.budget`).
     public var interface = 50_000.0
-    /// Requests to one web service from clients that ask faster than ``client``: twenty such.
-    public var requests = 1_000.0
+    /// Requests to one web service from clients that ask faster than ``client``: forty such.
+    public var requests = 2_000.0
     /// Requests of one client to one service that a person with a browser does not reach. mod_evasive's `DOSSiteCount`.
     public var client = 50.0
     /// Connections to one service that are open for 10 s and have said at most ``silence``. Most programs may open 1,024 files

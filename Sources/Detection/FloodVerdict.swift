@@ -1,4 +1,5 @@
 import Flows
+import Packets
 
 /// What a lane comes to, after its contacts were looked at.
 struct FloodVerdict {
@@ -61,7 +62,7 @@ struct FloodJudge {
         if lane.key.kind == .hostSynchronize {
             level = isSweep(lane, isFew: isFew) ? settings.sweep : settings.hostSynchronize
         } else if isRefused {
-            level = isFew ? settings.volume : settings.hostSynchronize
+            level = settings.hostSynchronize
         }
         var verdict = FloodVerdict(value: halfOpen / seconds, level: level, ratio: halfOpen / seconds / level)
         verdict.purity = min(1, halfOpen / max(new, 1))
@@ -83,11 +84,13 @@ struct FloodJudge {
         let loose = lane.volume.unaskedPackets * lane.share
         let answered = lane.opened > 0 ? min(1, lane.answered / lane.opened) : 0
         var spread = loose
-        if !isCapped, lane.key.kind != .fragment { spread = min(loose, 4 * lane.opened) }
-        if lane.key.kind == .reflection {
-            spread = loose
-            // While frames are left out, questions are too, and their answers look unasked.
-            if first > 1, loose < (1 - 1 / first + 0.1) * lane.volume.packets { spread = 0 }
+        switch lane.key.kind {
+        case .fragment: break
+        // Flows of protocols without ports are few, whatever they carry.
+        case .protocols: spread *= 1 - lane.part { $0.isTunnel }
+        // While frames are left out, questions are too, and their answers look unasked.
+        case .reflection: if first > 1, loose < (1 - 1 / first + 0.1) * lane.volume.packets { spread = 0 }
+        default: if !isCapped { spread = min(loose, 4 * lane.opened) }
         }
         let isSweep = isSweep(lane, isFew: lane.sources.estimate < settings.fewSources)
         let limit = isSweep ? settings.sweep : level
@@ -99,13 +102,15 @@ struct FloodJudge {
         return verdict
     }
 
+    /// Errors tell of what their receiver sent, unless there are far too many of them.
     private func icmp(_ lane: borrowing FloodLane) -> FloodVerdict {
         let value = lane.volume.unaskedPackets * lane.share / seconds
         let total = lane.volume.packets * lane.share / seconds
+        let errors = total * lane.part { $0.isICMPError }
         let bits = lane.volume.unaskedBits * lane.share / seconds
-        let ratio = max(value / settings.icmp, total / settings.volume, bits / settings.bits)
+        let ratio = max(value / settings.icmp, errors / settings.volume, bits / settings.bits)
         var verdict = FloodVerdict(value: value, level: settings.icmp, ratio: ratio)
-        verdict.purity = total > 0 ? min(1, value / total) : 0
+        verdict.purity = total > 0 ? min(1, max(value, errors) / total) : 0
         return verdict
     }
 
@@ -113,9 +118,7 @@ struct FloodJudge {
     private func sum(_ lane: borrowing FloodLane, level: Double) -> FloodVerdict {
         let answered = lane.datagrams > 0 ? min(1, lane.answered / lane.datagrams) : 0
         let loose = max(0, lane.volume.unaskedPackets - lane.answers * answered) * lane.share
-        let isFew = lane.sources.estimate < settings.fewSources
-        let isSmall = lane.volume.unaskedBytes < Self.probe * lane.volume.unaskedPackets
-        let limit = isFew && isSmall ? settings.sweep : level
+        let limit = isSweep(lane, isFew: lane.sources.estimate < settings.fewSources) ? settings.sweep : level
         let bits = lane.volume.unaskedBits * lane.share * (1 - answered) / seconds / settings.bits
         var verdict = FloodVerdict(value: loose / seconds, level: limit, ratio: max(loose / seconds / limit, bits))
         verdict.purity = lane.volume.unaskedPackets > 0 ? min(1, loose / lane.volume.unaskedPackets) : 0
@@ -125,13 +128,13 @@ struct FloodJudge {
     /// Bytes on the wire of a frame that may be a scanner's.
     private static let probe = 200.0
 
-    /// Whether this is somebody who tries ports.
+    /// Whether this is somebody who tries ports, or addresses: few packets to each.
     private func isSweep(_ lane: borrowing FloodLane, isFew: Bool) -> Bool {
         let isSYN = lane.key.kind == .hostSynchronize
         let packets = isSYN ? lane.volume.packets : lane.volume.unaskedPackets
         let bytes = isSYN ? lane.volume.bytes : lane.volume.unaskedBytes
         guard isFew, lane.opened > 0, bytes < Self.probe * packets else { return false }
-        return lane.ports.estimate >= 0.25 * min(lane.opened, 65_536)
+        return lane.targets.estimate >= 0.25 * min(lane.opened, 65_536)
     }
 
     /// Requests of clients that ask faster than people. A flash crowd is many that ask little.
@@ -159,4 +162,9 @@ struct FloodJudge {
 extension TrafficVolume {
     /// Bits of what nobody asked for; of each packet at most what IP allows, whatever a capture claims.
     var unaskedBits: Double { 8 * min(unaskedBytes, 65_600 * unaskedPackets) }
+}
+
+extension Packet {
+    /// IP in IP, IPv6 in IP, GRE, ESP, AH, EtherIP, L2TP: protocols that carry other people's traffic.
+    fileprivate var isTunnel: Bool { [4, 41, 47, 50, 51, 94, 97, 115].contains(protocolNumber) }
 }

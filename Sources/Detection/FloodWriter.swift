@@ -122,11 +122,13 @@ struct FloodWriter {
         return sorted.prefix(FloodLane.named).map { Evidence.Source($0.key.address, $0.key.family, count: $0.value) }
     }
 
+    static func addresses(_ count: Double) -> String { count == 1 ? "one address" : "about \(Int(count)) addresses" }
+
     private func summary(_ lane: FloodLane, _ verdict: FloodVerdict, _ distinct: Double) -> String {
         let value = Int(verdict.value.rounded())
         let packets = Int((lane.volume.packets / judge.seconds).rounded())
         let subject = "\(lane.key.subject)"
-        let sources = distinct == 1 ? "one address" : "\(Int(distinct)) addresses or more"
+        let sources = Self.addresses(distinct)
         switch lane.key.kind {
         case .synchronize, .hostSynchronize:
             let share = Int((100 * min(1, lane.completions / max(1, lane.volume.packets))).rounded())

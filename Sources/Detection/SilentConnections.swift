@@ -123,7 +123,7 @@ struct SilentConnections: Sendable {
             }.prefix(20)
         )
         evidence.summary = """
-            \(Int(count)) connections from \(sources.count) addresses hold \(subject) for 10 s and more and have said \
+            \(Int(count)) connections from \(FloodWriter.addresses(Double(sources.count))) hold \(subject) for 10 s and more and have said \
             nothing.
             """
         evidence.advice = """

@@ -346,7 +346,7 @@ extension FlowTable {
         if isForward {
             if packet.transport == .icmp {
                 isAsked = packet.isICMPError
-            } else if unsafe isAsked && entry.pointee.state == .closed {
+            } else if unsafe isAsked && entry.pointee.state == .closed && !packet.flags.contains(.rst) {
                 isAsked = unsafe entry.pointee.record.features.resets == 0
             }
         }
