@@ -29,6 +29,9 @@ public struct FloodDetector: Detector {
 
     public var turnedAway: UInt64 { missed + means.turnedAway + connections.turnedAway }
 
+    /// Subjects and classes that are remembered.
+    var remembered: Int { means.count }
+
     public mutating func judge(_ window: Observation, _ scene: Scene, _ findings: inout [Finding]) {
         let rows = FloodRows(window, scene, settings)
         missed += rows.turnedAway

@@ -49,6 +49,8 @@ struct FloodLane: Sendable {
     /// SYNs: those with an answer, and connections that came about. Prefixes: UDP, of which answers are taken off.
     var answers = 0.0
     var completions = 0.0
+    /// UDP to the same address that was asked for; of reflections.
+    var asked = 0.0
     /// Addresses of a prefix that were hit.
     var hosts = 0
     /// Whether it is near enough to its level for sources and ports.

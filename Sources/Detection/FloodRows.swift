@@ -97,8 +97,12 @@ struct FloodRows {
             case .reflection:
                 guard !first.address.isMulticast(first.family) else { break }
                 let key = FloodLane.Key(subject: host, kind: .reflection, port: key.port)
-                let ratio = volume.packets / seconds / settings.reflection
-                add(key, volume, max(ratio, volume.unaskedBits / seconds / settings.bits))
+                let packets = volume.packets / settings.reflection
+                let ratio = max(packets, volume.unaskedBits / settings.bits) / seconds
+                guard ratio >= 0.1 else { break }
+                add(key, volume, ratio)
+                let datagrams = kinds[Int(TrafficClass.udp.rawValue)]
+                lanes[lanes.count - 1].asked = datagrams.packets - datagrams.unaskedPackets
             default: break
             }
         }

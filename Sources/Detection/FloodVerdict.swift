@@ -89,7 +89,7 @@ struct FloodJudge {
         // Flows of protocols without ports are few, whatever they carry.
         case .protocols: spread *= 1 - lane.part { $0.isTunnel }
         // While frames are left out, questions are too, and their answers look unasked.
-        case .reflection: if first > 1, loose < (1 - 1 / first + 0.1) * lane.volume.packets { spread = 0 }
+        case .reflection: if first > 1, loose < (1.1 - 1 / first) * (loose + lane.asked) { spread = 0 }
         default: if !isCapped { spread = min(loose, 4 * lane.opened) }
         }
         let isSweep = isSweep(lane, isFew: lane.sources.estimate < settings.fewSources)
