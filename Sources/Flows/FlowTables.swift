@@ -33,7 +33,7 @@ public struct FlowTables: ~Copyable {
     private var observations: [Observation] = []
     /// Windows that were dropped because nobody took them.
     public private(set) var missedObservations: UInt64 = 0
-    private static let observations = 16
+    private static let observations = 64
 
     /// - Parameter worker: which shards: those that the map gives to this worker.
     public init(_ settings: FlowSettings, map: ShardMap, worker: Int) {

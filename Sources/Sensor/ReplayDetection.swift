@@ -11,18 +11,29 @@ final class ReplayDetection: Sendable {
         var waiting: [Int64: (window: Observation, workers: Int)] = [:]
     }
 
+    /// Windows that the fastest worker may be ahead.
+    private static let lead = 256
+
     private let workers: Int
+    private let waits: Bool
+    private let changed = Turn()
     private let scene: Scene
     private let state: Mutex<State>
 
-    init(_ settings: DetectionSettings, _ scene: Scene, workers: Int) {
+    /// - Parameter waits: whether a worker that is far ahead waits for the others. Where something else keeps them together,
+    ///   it must not.
+    init(_ settings: DetectionSettings, _ scene: Scene, workers: Int, waits: Bool) {
         self.workers = workers
+        self.waits = waits
         self.scene = scene
         state = Mutex(State(detection: Detection(settings, sensor: "replay")))
     }
 
     /// Takes a worker's part of a window. Every worker has a part of each, in the same order: their clock is the same.
     func take(_ window: Observation) {
+        if workers > 1, waits {
+            changed.wait { state.withLock { $0.waiting.count < Self.lead || $0.waiting[window.number] != nil } }
+        }
         state.withLock { state in
             var (whole, count) =
                 state.waiting.removeValue(forKey: window.number) ?? (Observation(number: window.number), 0)
@@ -36,6 +47,7 @@ final class ReplayDetection: Sendable {
             state.events += state.detection.advance(to: whole.start)
             state.events += state.detection.take(whole, scene)
         }
+        if workers > 1, waits { changed.announce() }
     }
 
     /// Closes all incidents, after the last window of every worker.
