@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Sends IPv4 packets whose header it is given, source address included. Needs CAP_NET_RAW.

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A TCP connection over IPv4, with a time limit on every step.

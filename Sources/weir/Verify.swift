@@ -77,7 +77,7 @@ struct Verify: ParsableCommand {
 /// A sensor that runs as long as the check, in a data directory of its own.
 private final class TemporarySensor {
     let directory: String
-    private var program: Program?
+    private var program: Subprocess?
 
     init(_ options: ConfigurationOptions) throws {
         var template = Array("/tmp/weir-verify-XXXXXX".utf8CString)
@@ -86,7 +86,7 @@ private final class TemporarySensor {
         var words = ["weir", "run", "--data-dir", directory]
         if let config = options.config { words += ["--config", config] }
         do throws(SystemError) {
-            program = try Program("/proc/self/exe", words)
+            program = try Subprocess("/proc/self/exe", words)
         } catch {
             throw failure(.unavailable, "cannot start a sensor: \(error)")
         }

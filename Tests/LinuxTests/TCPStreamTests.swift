@@ -34,19 +34,21 @@ struct TCPStreamTests {
     }
 }
 
-struct ProgramTests {
+struct SubprocessTests {
     @Test func `A program's end tells how it went`() throws {
-        #expect(try Program.run("true", ["true"]) == 0)
-        #expect(try Program.run("sh", ["sh", "-c", "exit 7"]) == 7)
-        #expect(try Program.run("sh", ["sh", "-c", "kill -9 $$"]) == 128 + 9)
-        #expect(throws: SystemError.self) { _ = try Program.run("/no/such/program", ["program"]) }
+        #expect(try Subprocess.run("true", ["true"]) == 0)
+        #expect(try Subprocess.run("sh", ["sh", "-c", "exit 7"]) == 7)
+        #expect(try Subprocess.run("sh", ["sh", "-c", "kill -9 $$"]) == 128 + 9)
+        #expect(throws: SystemError.self) { _ = try Subprocess.run("/no/such/program", ["program"]) }
     }
 
     @Test func `A program is told to stop, and does not outlive its value`() throws {
-        var program = try Program("sleep", ["sleep", "60"])
-        #expect(program.isRunning)
+        var program = try Subprocess("sleep", ["sleep", "60"])
+        let before = program.isRunning
         program.send(SIGTERM)
-        #expect(program.wait() == 128 + SIGTERM)
-        #expect(!program.isRunning)
+        let status = program.wait()
+        let after = program.isRunning
+        #expect(before && !after)
+        #expect(status == 128 + SIGTERM)
     }
 }

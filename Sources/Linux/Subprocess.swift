@@ -1,7 +1,8 @@
+import CLinux
 import Glibc
 
 /// Another program that runs beside this one. It is killed when the value goes.
-public struct Program: ~Copyable, Sendable {
+public struct Subprocess: ~Copyable, Sendable {
     private let process: pid_t
     private var hasEnded = false
 
@@ -38,7 +39,7 @@ public struct Program: ~Copyable, Sendable {
     /// Starts it and waits for its end.
     /// - Returns: its exit status; 128 and the signal's number when one ended it.
     public static func run(_ path: String, _ words: [String], output: String? = nil) throws(SystemError) -> Int32 {
-        var program = try Program(path, words, output: output)
+        var program = try Subprocess(path, words, output: output)
         return program.wait()
     }
 
