@@ -10,7 +10,6 @@ extension Configuration.Flows {
         interim.apply(to: &settings.interim)
         settings.memory = memory
         settings.entropy = entropy
-        settings.observes = true
         return settings
     }
 }

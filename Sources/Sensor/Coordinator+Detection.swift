@@ -6,14 +6,19 @@ import Logging
 import Packets
 
 extension Coordinator {
-    /// Nanoseconds by which the frames' clock is behind: what rings may hold before they hand it over, and some.
-    static let lag = 2 * Int64(RingGeometry.retireMilliseconds) * 1_000_000
+    /// Nanoseconds after its end when a window is judged: rings may hold frames for a while.
+    private static let lag = 2 * Int64(RingGeometry.retireMilliseconds) * 1_000_000
 
-    /// Judges the windows that ended before a time on the frames' clock.
-    func detect(until time: Int64) {
-        let open = time / Observation.length
+    /// Judges the windows that have ended.
+    func detect() {
+        let open = (frameTime() - Self.lag) / Observation.length
         judge(before: open)
         tell(detection.advance(to: open * Observation.length))
+    }
+
+    /// When the next window can be judged, on the monotonic clock.
+    func nextJudgement(after now: Int64) -> Int64 {
+        now + Observation.length - (frameTime() - Self.lag) % Observation.length
     }
 
     /// Judges what is left, and closes all incidents.
@@ -23,8 +28,10 @@ extension Coordinator {
     }
 
     private func judge(before open: Int64) {
+        // At the end, after the workers have ended their last windows themselves.
+        let time = open == .max ? .min : open * Observation.length
         for worker in workers {
-            for window in worker.takeObservations() {
+            for window in worker.takeObservations(at: time) {
                 observations[window.number, default: .init(number: window.number)].merge(window)
             }
         }
