@@ -27,6 +27,8 @@ public struct FlowTables: ~Copyable {
     private var waiting: UInt64 = 0
     private var ended: [FlowTable.Ended] = []
     private let observes: Bool
+    /// As ``setWeights(_:)`` told them; nil while every packet is read.
+    private var weights: [4 of Double]?
     /// Number of the window that is open.
     private var window = Int64.min
     /// Windows that have ended, oldest first.
@@ -172,14 +174,15 @@ public struct FlowTables: ~Copyable {
     }
 
     /// What a packet of each class stands for from now on: frames offered for each one kept, at least 1.
-    public func setWeights(_ sampling: Sampling) {
+    public mutating func setWeights(_ sampling: Sampling) {
         let weights = [4 of Double] { place in
             guard let kind = SamplingClass(rawValue: place) else { return 1 }
             let counters = sampling[kind]
             return counters.kept == 0 ? 1 : max(1, Double(counters.offered) / Double(counters.kept))
         }
         let isComplete = (0..<4).allSatisfy { weights[$0] == 1 }
-        for shard in shards { unsafe tables[shard].weights = isComplete ? nil : weights }
+        self.weights = isComplete ? nil : weights
+        for shard in shards { unsafe tables[shard].weights = self.weights }
     }
 
     /// Whether a packet that is a fragment, or was not read whole, belongs to a flow.
@@ -195,7 +198,7 @@ public struct FlowTables: ~Copyable {
         if fragments.complete(&packet, time: time, interface: interface) { return true }
         strayFragments.count(packet)
         let place = Place(packet, map)
-        if observes, owns(place) { unsafe tables[place.shard].watch.countStray(&packet) }
+        if observes, owns(place) { unsafe tables[place.shard].watch.countStray(&packet, isSampled: weights != nil) }
         return false
     }
 
@@ -222,6 +225,7 @@ public struct FlowTables: ~Copyable {
         defer { window = number }
         guard window != .min else { return }
         var observation = Observation(number: window)
+        if let weights { observation.weights = weights }
         for shard in shards { unsafe tables[shard].watch.drain(into: &observation) }
         if observations.count == Self.observations {
             observations.removeFirst()
