@@ -19,7 +19,7 @@ public struct FlowTables: ~Copyable {
     private let memory: FlowMemory
     private let tables: UnsafeMutablePointer<FlowTable>
     private let shards: [Int]
-    private var fragments = FragmentTable()
+    private var fragments: FragmentTable
     private let scope: EntropyScope
     /// Only where entropy is measured: its tables take a moment to calculate.
     private var meter: EntropyMeter?
@@ -35,11 +35,12 @@ public struct FlowTables: ~Copyable {
     private var observations: [Observation] = []
     /// Windows that were dropped because nobody took them.
     public private(set) var missedObservations: UInt64 = 0
-    private static let observations = 16
+    private static let observations = 64
 
     /// - Parameter worker: which shards: those that the map gives to this worker.
     public init(_ settings: FlowSettings, map: ShardMap, worker: Int) {
         self.map = map
+        fragments = FragmentTable(seed: map.keys[0])
         scope = settings.entropy
         observes = settings.observes
         meter = scope == .none ? nil : EntropyMeter()
@@ -211,14 +212,16 @@ public struct FlowTables: ~Copyable {
 
     @inline(never)
     private mutating func advanceTables() -> Bool {
-        if observes { observe() }
+        endObservation(at: clock)
         for shard in shards where unsafe tables[shard].advance(to: clock) { waiting |= 1 << UInt64(shard) }
         return waiting != 0
     }
 
-    /// Ends the window that was open.
-    private mutating func observe() {
-        let number = clock >> Observation.shift
+    /// Ends the window for the detectors that was open, if a time lies behind it: a packet's, or, where none comes, that of
+    /// who waits for the window. Packets of it that come later are counted in the next.
+    public mutating func endObservation(at time: Int64) {
+        let number = time >> Observation.shift
+        guard observes, number > window else { return }
         defer { window = number }
         guard window != .min else { return }
         var observation = Observation(number: window)
@@ -236,9 +239,7 @@ public struct FlowTables: ~Copyable {
 
     /// Ends the window that is open, after the last packet: take it with ``takeObservation()``.
     public mutating func endObservation() {
-        guard observes else { return }
-        observe()
-        window = .min
+        if window != .min { endObservation(at: (window &+ 1) << Observation.shift) }
     }
 
     /// Ends all flows: take them with ``drain(_:)``.
