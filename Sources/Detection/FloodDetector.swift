@@ -55,6 +55,7 @@ public struct FloodDetector: Detector {
             isCrowded: window.missed.traffic.packets > 0,
             handshake: window.weights[SamplingClass.handshake.rawValue],
             first: window.weights[SamplingClass.first.rawValue],
+            rest: window.weights[SamplingClass.rest.rawValue],
             seconds: Double(Observation.length) / 1e9
         )
         var verdicts = lanes.map { judge.judge($0) }

@@ -105,6 +105,8 @@ struct FloodLane: Sendable {
             flows += 1
             if isClose { name(contact, weight) }
         case .answered:
+            // Seen only if what it answers was.
+            let weight = weight * weight
             switch key.kind {
             case .synchronize, .hostSynchronize:
                 guard isToService(contact) else { return }

@@ -87,10 +87,9 @@ struct TrafficWatch: ~Copyable {
     }
 
     /// A fragment whose first was not seen.
-    /// - Parameter isSampled: whether the first may have been left out.
     @inline(never)
-    mutating func countStray(_ packet: inout Packet, isSampled: Bool) {
-        table.count(packet, isAsked: isSampled, weight: 1)
+    mutating func countStray(_ packet: inout Packet, weight: Double) {
+        table.count(packet, isAsked: false, weight: weight)
     }
 
     /// Flows of a single packet are told by their contact alone.

@@ -1,4 +1,5 @@
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -7,7 +8,7 @@ import Testing
 /// What a stranger can choose takes no memory.
 @Suite struct FloodBoundsTests {
     /// A window of as many sources, targets and ports as there is room for.
-    private func window(_ number: Int, _ random: inout SplitMix, rows: Int, contacts: Int, isSpread: Bool)
+    private func window(_ number: Int, _ random: inout SeededGenerator, rows: Int, contacts: Int, isSpread: Bool)
         -> Observation
     {
         func address() -> Address { Address(ipv4: UInt32(truncatingIfNeeded: random.next())) }
@@ -43,7 +44,7 @@ import Testing
     @Test(arguments: [false, true]) func `Twenty million packets of random sources leave nothing behind`(
         _ isSpread: Bool
     ) {
-        var random = SplitMix(state: 3)
+        var random = SeededGenerator(seed: 3)
         var settings = FloodSettings()
         settings.remembered = 256
         var detector = FloodDetector(settings, scale: 1)

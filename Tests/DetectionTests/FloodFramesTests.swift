@@ -93,6 +93,31 @@ import Testing
         #expect(volume(bounced, .answer, of: Address(ipv4: 0xC633_6435), port: 443).packets == 0)
     }
 
+    @Test func `Fragments count with what they are of`() {
+        var frames: [Frame] = []
+        for place in 0..<10 {
+            let first = PacketBuilder().ethernet().ipv4(
+                from: "198.51.100.53",
+                to: "192.0.2.1",
+                identification: UInt16(place),
+                moreFragments: true
+            ).udp(from: 53, to: 4_444).payload(count: 1_200)
+            let later = PacketBuilder().ethernet().ipv4(
+                from: "198.51.100.53",
+                to: "192.0.2.1",
+                identification: UInt16(place),
+                fragmentOffset: 151,
+                protocol: 17
+            ).payload(count: 600)
+            frames += [(Double(place) / 20, first.bytes), (Double(place) / 20 + 0.001, later.bytes)]
+        }
+        #expect(volume(frames, .reflection, port: 53).unaskedPackets == 20)
+        #expect(volume(frames, .fragment).packets == 0)
+        // Without their first they are of nothing.
+        let strays = frames.enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+        #expect(volume(strays, .fragment).unaskedPackets == 10)
+    }
+
     @Test func `Echo requests are asked for by nobody, their answers and errors are not counted as a flood`() {
         func echo(_ from: String, _ to: String, type: UInt8) -> [UInt8] {
             PacketBuilder().ethernet().ipv4(from: from, to: to).icmp(type: type, code: 0).payload(count: 56).bytes

@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -140,7 +141,7 @@ import Testing
     }
 
     @Test func `Random addresses are one incident of all together`() throws {
-        var random = SplitMix(state: 5)
+        var random = SeededGenerator(seed: 5)
         let windows = (0..<3).map { number in
             let rows = (0..<6_000).map { _ in
                 let address = Address(ipv4: UInt32(truncatingIfNeeded: random.next()))

@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -76,7 +77,7 @@ import Testing
     }
 
     @Test func `At the level with noise of 5 % there is one incident`() {
-        var random = SplitMix(state: 11)
+        var random = SeededGenerator(seed: 11)
         let windows = (0..<600).map { place in
             let noise = 1 + (Double(random.next() % 1_001) / 5_000 - 0.1) / 2
             let packets = settings.icmp * noise * Double(Observation.length) / 1e9
@@ -150,6 +151,22 @@ import Testing
             windows.contact(.answered, at: time, from: client, port, 53, protocol: 17)
         }
         #expect(Detected(windows.windows).opened.isEmpty)
+    }
+
+    @Test func `Nor are they while one frame in four is read`() {
+        var random = SeededGenerator(seed: 9)
+        var windows = FloodWindows()
+        FloodWindows.each(10_000, 0..<12) { time, place in
+            guard random.next() % 4 == 0 else { return }
+            let (client, port) = (FloodWindows.source(place % 700), UInt16(truncatingIfNeeded: 1_024 + place))
+            windows.row(.udp, at: time, packets: 4, size: 80)
+            windows.contact(.opened, at: time, from: client, port, 53, protocol: 17)
+            guard random.next() % 4 == 0 else { return }
+            windows.contact(.answered, at: time, from: client, port, 53, protocol: 17)
+        }
+        var sampled = windows.windows
+        for place in sampled.indices { sampled[place].weights = [4 of Double](repeating: 4) }
+        #expect(Detected(sampled).opened.isEmpty)
     }
 
     @Test func `Connections that were there before the sensor are no ACK flood`() {
