@@ -20,6 +20,7 @@ final class Coordinator {
     let shared: SensorState
     let publisher: RedisPublisher
     let flowPublisher: FlowPublisher
+    let threatPublisher: ThreatPublisher
     let workers: [SamplingWorker]
     let started = Clock.monotonic.now()
     /// Wall time less monotonic time at the start.
@@ -65,6 +66,7 @@ final class Coordinator {
         keeper: any Keeper,
         publisher: RedisPublisher,
         flowPublisher: FlowPublisher,
+        threatPublisher: ThreatPublisher,
         shared: SensorState,
         logger: Logger
     ) throws(SensorError) {
@@ -72,6 +74,7 @@ final class Coordinator {
         self.keeper = keeper
         self.publisher = publisher
         self.flowPublisher = flowPublisher
+        self.threatPublisher = threatPublisher
         self.shared = shared
         self.logger = logger
         shardMap = shared.shardMap

@@ -1,7 +1,7 @@
 import Capture
 public import Flows
 public import Packets
-import Reports
+public import Reports
 
 /// What a replay has read and made.
 public struct ReplaySummary: Sendable {
@@ -36,6 +36,8 @@ public struct ReplaySummary: Sendable {
     public internal(set) var strayFragments = Flows.Volume()
     /// IP packets that belong to no flow since their headers are malformed.
     public internal(set) var unread = Flows.Volume()
+    /// What was found, in the order in which it closed.
+    public internal(set) var incidents: [Threat] = []
     /// Threads that kept flows.
     public internal(set) var workers = 1
     /// Seconds.
@@ -116,7 +118,9 @@ extension ReplaySummary {
             json.field("interim_records", interims)
             json.field("flows_evicted", table.evicted)
             json.field("established_flows_evicted", table.evictedEstablished)
-            json.array("incidents") { _ in }
+            json.array("incidents") { json in
+                for incident in incidents { incident.write(to: &json) }
+            }
             if let span {
                 json.field("first", WallTime(nanoseconds: span.lowerBound), digits: .microseconds)
                 json.field("last", WallTime(nanoseconds: span.upperBound), digits: .microseconds)
