@@ -52,14 +52,11 @@ public struct FlowTable: ~Copyable {
     /// ``stride`` bytes apart, so that each begins with a cache line.
     let entries: UnsafeMutableRawPointer
     let nodes: UnsafeMutablePointer<Node>
-    /// Bytes from an entry to the table's next.
-    let pitch: Int
+    /// Shared by all tables of a worker, as are entries and nodes.
+    let pool: UnsafeMutablePointer<FlowMemory.Pool>
     /// Upper half: the flow's hash; lower: its entry's number. 0: free.
     private let index: UnsafeMutablePointer<UInt64>
     private let mask: Int
-    /// Entries from here on were never used: their memory was never touched.
-    private var fresh: UInt32 = 1
-    var free: UInt32 = 0
     var wheel = Wheel()
     var ranks = [3 of List](repeating: List(List.rank))
     /// Ended, and not taken yet.
@@ -99,15 +96,18 @@ public struct FlowTable: ~Copyable {
         var random = SystemRandomNumberGenerator()
         seed = (random.next(), random.next())
         mask = memory.places - 1
-        pitch = memory.pitch
         unsafe index = memory.index + place * memory.places
-        unsafe nodes = memory.nodes + place * memory.entriesOfTable
-        unsafe entries = memory.entries + place * Self.stride
+        unsafe pool = memory.pool
+        unsafe nodes = memory.nodes
+        unsafe entries = memory.entries
     }
 
     @inline(__always)
+    func memory(_ number: UInt32) -> UnsafeMutableRawPointer { unsafe entries + Int(number) &* Self.stride }
+
+    @inline(__always)
     func entry(_ number: UInt32) -> UnsafeMutablePointer<Entry> {
-        unsafe (entries + Int(number) &* pitch).assumingMemoryBound(to: Entry.self)
+        unsafe memory(number).assumingMemoryBound(to: Entry.self)
     }
 }
 
@@ -205,7 +205,7 @@ extension FlowTable {
     func prefetchEntry(_ hash: UInt32) {
         let word = unsafe index[Int(hash) & mask]
         guard UInt32(truncatingIfNeeded: word >> 32) == hash else { return }
-        let start = unsafe entries + Int(UInt32(truncatingIfNeeded: word)) &* pitch
+        let start = unsafe memory(UInt32(truncatingIfNeeded: word))
         for line in 0..<Entry.hotLines { unsafe prefetch_line(start + line &* Self.line) }
     }
 
@@ -391,16 +391,18 @@ extension FlowTable {
 
 extension FlowTable {
     private mutating func takeEntry() -> UInt32 {
-        if free != 0 {
-            let number = free
-            free = unsafe nodes[Int(number)].links[List.wheel].next
+        let number = unsafe pool.pointee.free
+        if number != 0 {
+            let next = unsafe nodes[Int(number)].links[List.wheel].next
+            unsafe pool.pointee.free = next
             // The next flow's entry, which was left long ago, comes back while other packets are counted.
-            prefetchRecord(free)
+            prefetchRecord(next)
             return number
         }
-        precondition(Int(fresh) <= capacity + Self.spare, "ended flows must be taken before the next packet")
-        fresh += 1
-        return fresh - 1
+        let fresh = unsafe pool.pointee.fresh
+        precondition(unsafe fresh < pool.pointee.end, "ended flows must be taken before the next packet")
+        unsafe pool.pointee.fresh = fresh + 1
+        return fresh
     }
 
     private mutating func insert(_ number: UInt32, _ hash: UInt32) {

@@ -19,7 +19,7 @@ public struct FlowTables: ~Copyable {
     private let memory: FlowMemory
     private let tables: UnsafeMutablePointer<FlowTable>
     private let shards: [Int]
-    private var fragments = FragmentTable()
+    private var fragments: FragmentTable
     private let scope: EntropyScope
     /// Only where entropy is measured: its tables take a moment to calculate.
     private var meter: EntropyMeter?
@@ -33,11 +33,12 @@ public struct FlowTables: ~Copyable {
     private var observations: [Observation] = []
     /// Windows that were dropped because nobody took them.
     public private(set) var missedObservations: UInt64 = 0
-    private static let observations = 16
+    private static let observations = 64
 
     /// - Parameter worker: which shards: those that the map gives to this worker.
     public init(_ settings: FlowSettings, map: ShardMap, worker: Int) {
         self.map = map
+        fragments = FragmentTable(seed: map.keys[0])
         scope = settings.entropy
         observes = settings.observes
         meter = scope == .none ? nil : EntropyMeter()

@@ -1,4 +1,5 @@
 import Capture
+import Detection
 import Flows
 import Glibc
 import Host
@@ -12,7 +13,7 @@ import Synchronization
 
 /// The one thread that moves everything that is not a packet: interfaces, windows, ports, reports, commands.
 ///
-/// Once a second it makes a window of what was counted, at every interval a report. It never waits for Redis or HTTP.
+/// About once a second it makes a window of what was counted, at every interval a report. It never waits for Redis or HTTP.
 final class Coordinator {
     let configuration: Configuration
     let keeper: any Keeper
@@ -53,6 +54,15 @@ final class Coordinator {
     var ledger = Ledger()
     var residueSince: Int64?
     var lastResidue: UInt64 = 0
+    var detection: Detection
+    /// Windows that have not ended for all workers, by number.
+    var observations: [Int64: Observation] = [:]
+    /// The addresses of the watched interfaces, and what is taken for ours.
+    var ownAddresses: [Prefix] = []
+    var home: [Prefix] = []
+    var listenMonitor: ListenMonitor?
+    var listenStatistics = ListenStatistics()
+    var diagnostics: SocketDiagnostics?
     var listening: PortSnapshot?
     var ports: [ListeningPort] = []
     var portRows: (tcp: [OpenPort], udp: [OpenPort]) = ([], [])
@@ -82,6 +92,10 @@ final class Coordinator {
         processorTime = workers.map { _ in 0 }
         lastWindow = started
         overload = Overload(lowest: UInt32(clamping: configuration.sample.oneIn))
+        detection = Detection(configuration.detect.settings, sensor: shared.id)
+        listenMonitor = try? ListenMonitor()
+        listenStatistics = (try? listenMonitor?.statistics()) ?? ListenStatistics()
+        diagnostics = try? SocketDiagnostics()
         speeds = SpeedSeries(capacity: configuration.publish.points)
         do {
             monitor = try LinkMonitor()
@@ -105,7 +119,7 @@ final class Coordinator {
         let interval = Int64(configuration.publish.interval * 1e9)
         // Both beats begin with the first document: to prepare takes a while.
         let begin = Clock.monotonic.now()
-        var nextWindow = begin + Self.second
+        var nextWindow = nextWindow(after: begin)
         var nextReport = begin + interval
         speeds.add(traffic, at: begin, wall: .now)
         report()
@@ -126,7 +140,7 @@ final class Coordinator {
             let time = Clock.monotonic.now()
             if time >= nextWindow {
                 window(at: time)
-                nextWindow = Self.next(after: nextWindow, every: Self.second, now: time)
+                nextWindow = self.nextWindow(after: time)
             }
             if time >= nextReport {
                 speeds.add(traffic, at: time, wall: .now)
@@ -143,6 +157,7 @@ final class Coordinator {
         let last = workers.flatMap { $0.endFlows() }.sorted { FlowRecord.isTold($0, before: $1) }
         shared.add(last)
         flowPublisher.publish(last)
+        endDetection()
         finish()
     }
 

@@ -1,7 +1,8 @@
 import Capture
+import Detection
 public import Flows
 public import Packets
-public import Reports
+import Reports
 
 /// What a replay has read and made.
 public struct ReplaySummary: Sendable {
@@ -36,8 +37,8 @@ public struct ReplaySummary: Sendable {
     public internal(set) var strayFragments = Flows.Volume()
     /// IP packets that belong to no flow since their headers are malformed.
     public internal(set) var unread = Flows.Volume()
-    /// What was found, in the order in which it closed.
-    public internal(set) var incidents: [Threat] = []
+    /// What the detectors made of it.
+    public internal(set) var findings = ReplayFindings()
     /// Threads that kept flows.
     public internal(set) var workers = 1
     /// Seconds.
@@ -119,7 +120,9 @@ extension ReplaySummary {
             json.field("flows_evicted", table.evicted)
             json.field("established_flows_evicted", table.evictedEstablished)
             json.array("incidents") { json in
-                for incident in incidents { incident.write(to: &json) }
+                for event in findings.events where event.incident.state == .closed {
+                    Threat(event.incident, ThreatContext(), .numbers).write(to: &json)
+                }
             }
             if let span {
                 json.field("first", WallTime(nanoseconds: span.lowerBound), digits: .microseconds)

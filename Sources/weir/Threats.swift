@@ -73,15 +73,10 @@ struct Threats: ParsableCommand {
     }
 
     private func follow(_ client: SensorClient) throws {
-        var told: [String: UInt32] = [:]
-        var isFirst = true
+        var news = ThreatNews()
+        if !json { try Terminal.print(ThreatAnswer.heading) }
         while true {
-            let threats = try ThreatRows(try client.get(Self.path + query)).threats
-            let news = threats.filter { told[$0.id] != $0.sequence }
-            told = Dictionary(threats.map { ($0.id, $0.sequence) }) { $1 }
-            if isFirst, !json { try Terminal.print(ThreatAnswer.heading) }
-            isFirst = false
-            for threat in news.sorted(by: { $0.timestamp < $1.timestamp }) {
+            for threat in news.take(try ThreatRows(try client.get(Self.path + query)).threats) {
                 if json {
                     // It may be gone by now.
                     guard let whole = try? client.get("\(Self.path)/\(threat.id)") else { continue }
@@ -92,6 +87,18 @@ struct Threats: ParsableCommand {
             }
             usleep(500_000)
         }
+    }
+}
+
+/// What changed between two lists of incidents.
+struct ThreatNews {
+    private var told: [String: UInt32] = [:]
+
+    /// - Returns: those that are new, or of which an event came since the list before; in the order of time.
+    mutating func take(_ threats: [ThreatAnswer]) -> [ThreatAnswer] {
+        let news = threats.filter { told[$0.id] != $0.sequence }
+        told = Dictionary(threats.map { ($0.id, $0.sequence) }) { $1 }
+        return news.sorted { ($0.timestamp, $0.id) < ($1.timestamp, $1.id) }
     }
 }
 

@@ -99,6 +99,20 @@ import Testing
         #expect(throws: SensorClient.ClientError.self) { try ThreatAnswer(Array("{}".utf8)) }
     }
 
+    @Test func `Who follows is told what is new or has changed, once`() throws {
+        var one = try ThreatAnswer(try #require(Self.threats().first).json())
+        (one.id, one.timestamp) = ("1", "2025-12-08T10:30:02.000Z")
+        var two = one
+        (two.id, two.timestamp) = ("2", "2025-12-08T10:30:01.000Z")
+        var news = ThreatNews()
+        #expect(news.take([one, two]).map(\.id) == ["2", "1"])
+        #expect(news.take([one, two]).isEmpty)
+        one.sequence = 2
+        #expect(news.take([one, two]).map(\.id) == ["1"])
+        #expect(news.take([two]).isEmpty)
+        #expect(news.take([one, two]).map(\.id) == ["1"], "it was gone, and is here again")
+    }
+
     @Test func `The status shows what is open`() throws {
         var status = SensorStatus(
             time: .now,
