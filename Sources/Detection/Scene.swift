@@ -7,7 +7,7 @@ public struct Scene: Sendable {
     public var home: [Prefix] = []
     /// What listens here: by port of TCP.
     public var services: [UInt16: Service] = [:]
-    /// What the sampling filter let through in this window; nil in a replay.
+    /// What the sampling filter let through about the time of this window; nil in a replay.
     public var sampling: SamplingCounters?
     /// What the kernel's stack counted in this window; nil in a replay.
     public var kernel: KernelEvidence?

@@ -107,7 +107,7 @@ public struct Threat: Equatable, Sendable {
             public var unit: String
         }
 
-        /// Frames in the window when the incident was at its highest.
+        /// Frames about the time when the incident was at its highest.
         public struct Sampling: Equatable, Sendable {
             /// That the filter saw, and of these let through.
             public var offered: UInt64

@@ -10,7 +10,7 @@ extension Coordinator {
     static let lag = 2 * Int64(RingGeometry.retireMilliseconds) * 1_000_000
 
     /// Judges the windows that ended before a time on the frames' clock.
-    /// - Parameter sampling: what the filter let through since the call before; nil where there is none.
+    /// - Parameter sampling: what the filter let through in the two seconds that hold the windows to be judged; nil where there is none.
     func detect(until time: Int64, _ sampling: SamplingCounters?) {
         guard configuration.detect.isEnabled else { return }
         let open = time / Observation.length

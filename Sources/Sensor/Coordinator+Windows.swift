@@ -29,7 +29,8 @@ extension Coordinator {
         let clock = frameClock()
         window.flows = workers.flatMap { $0.takeFlows(at: clock) }.sorted { FlowRecord.isTold($0, before: $1) }
         take(window)
-        detect(until: clock, sampling.isEmpty ? nil : window.sampling.total)
+        detect(until: clock, sampling.isEmpty ? nil : window.sampling.total + lastSampling)
+        lastSampling = window.sampling.total
         counting?.sweepClients(now: time)
         judgeResidue(at: time)
         snapshot()

@@ -44,6 +44,8 @@ final class Coordinator {
 
     var overload: Overload
     var sampled = Sampling()
+    /// In the window before.
+    var lastSampling = SamplingCounters()
     /// Of each worker, at the last window.
     var processorTime: [UInt64]
     var lastWindow: Int64

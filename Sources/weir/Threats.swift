@@ -257,7 +257,7 @@ extension ThreatAnswer {
         facts.add(["State", .init("\(state), \(severity), \(confidence) % sure", style)])
         let end = closed.map { ", closed \(Self.told($0))" } ?? ""
         facts.add(["Time", .init("opened \(Self.told(opened)), last seen \(Self.told(last))\(end)")])
-        facts.add(["Strength", .init("up to \(ratio) times its level")])
+        facts.add(["Strength", .init("up to \(told(ratio)) times its level")])
         facts.add([
             "Source", .init(srcIp.isEmpty ? "not known" : "\(srcIp), of about \(formattedCount(sources.distinct))"),
         ])
@@ -270,7 +270,7 @@ extension ThreatAnswer {
         }
         if let sampling = evidence?.sampling, sampling.offered > sampling.kept {
             let (kept, offered) = (formattedCount(sampling.kept), formattedCount(sampling.offered))
-            facts.add(["Sampling", .init("\(kept) of \(offered) frames were read in that second")])
+            facts.add(["Sampling", .init("\(kept) of \(offered) frames were read then")])
         }
         if folded > 0 {
             facts.add(["Stands for", .init("\(formattedCount(folded)) more that found no room", .yellow)])
