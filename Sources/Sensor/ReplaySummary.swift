@@ -1,4 +1,5 @@
 import Capture
+import Detection
 public import Flows
 public import Packets
 import Reports
@@ -118,7 +119,22 @@ extension ReplaySummary {
             json.field("interim_records", interims)
             json.field("flows_evicted", table.evicted)
             json.field("established_flows_evicted", table.evictedEstablished)
-            json.array("incidents") { _ in }
+            json.array("incidents") { json in
+                for incident in findings.incidents {
+                    Threat(incident, ThreatContext(), .numbers).write(to: &json)
+                }
+            }
+            json.array("levels") { json in
+                for (threat, nearness) in findings.levels {
+                    json.object { json in
+                        json.field("class", threat.name)
+                        json.field("highest", nearness.highest, places: 3)
+                        json.field("half", nearness.half)
+                        json.field("level", nearness.level)
+                        json.field("twice", nearness.twice)
+                    }
+                }
+            }
             if let span {
                 json.field("first", WallTime(nanoseconds: span.lowerBound), digits: .microseconds)
                 json.field("last", WallTime(nanoseconds: span.upperBound), digits: .microseconds)
