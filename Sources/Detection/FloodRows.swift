@@ -59,7 +59,10 @@ struct FloodRows {
             while end < rows.count, rows[end].key.address == key.address, rows[end].key.family == key.family {
                 end += 1
             }
-            if scene.isHome(key.address, key.family) != false { take(rows[place..<end], key) }
+            // What is for a group is for us too.
+            if scene.isHome(key.address, key.family) != false || key.address.isMulticast(key.family) {
+                take(rows[place..<end], key)
+            }
             place = end
         }
         endPrefix()

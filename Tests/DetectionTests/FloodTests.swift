@@ -186,8 +186,24 @@ import Testing
         var scene = Scene()
         scene.home = [Prefix(Address(ipv4: 0x0A00_0000), .ipv4, bits: 8)]
         #expect(Detected(windows.windows, DetectionSettings(), scene).opened.isEmpty)
+        windows.unsolicited(.icmp, rate: 10_000, 0..<3, to: Address(ipv4: 0xE000_0001))
+        #expect(Detected(windows.windows, DetectionSettings(), scene).classes == ["flood.icmp"])
         scene.home.append(Prefix(FloodWindows.victim, .ipv4, bits: 32))
-        #expect(Detected(windows.windows, DetectionSettings(), scene).classes == ["flood.udp"])
+        #expect(Detected(windows.windows, DetectionSettings(), scene).classes == ["flood.icmp", "flood.udp"])
+    }
+
+    @Test func `While frames are left out, fragments whose first was not read are no flood`() {
+        for (asked, classes) in [(10_000.0, Set<String>()), (0, ["flood.fragment"])] {
+            let windows = (0..<12).map { number in
+                let key = TrafficKey(address: FloodWindows.victim, kind: .fragment, family: .ipv4)
+                var volume = TrafficVolume(packets: asked, bytes: 1_400 * asked)
+                volume += TrafficVolume(packets: 30_000, bytes: 42_000_000, isAsked: false)
+                var window = Observation(number: Int64(number) + 1_000, volumes: [(key, volume)])
+                window.weights[SamplingClass.rest.rawValue] = 4
+                return window
+            }
+            #expect(Detected(windows).classes == classes)
+        }
     }
 
     // MARK: - The original's rules
