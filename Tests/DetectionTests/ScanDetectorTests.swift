@@ -118,6 +118,26 @@ import Testing
         #expect(traffic.detected(DetectionSettings(), scene).opened.map(\.subject.description) == ["10.0.0.0/8"])
     }
 
+    @Test func `In IPv6 a network is a /64`() {
+        let contacts = (1...30).map { place in
+            Contact(
+                .opened,
+                time: ScanTraffic.start + Int64(place) * 1_000_000,
+                initiator: Address(high: 0x2001_0DB8_FFFF_0000, low: 7),
+                responder: Address(high: 0x2001_0DB8_0000_0001, low: UInt64(place) << 20),
+                initiatorPort: 50_000,
+                responderPort: 23,
+                family: .ipv6,
+                protocolNumber: 6,
+                flags: .syn
+            )
+        }
+        let number = ScanTraffic.start >> 30
+        let detected = Detected([Observation(number: number, contacts: contacts), Observation(number: number + 11)])
+        #expect(detected.opened.map(\.threat.name) == ["scan.horizontal.syn"])
+        #expect(detected.opened.map(\.subject.description) == ["2001:db8:0:1::/64"])
+    }
+
     @Test func `Popular ports fail every day, and count less`() {
         #expect(ScanTraffic.hosts(60, 443, every: 0.1, .silent).detected().opened.isEmpty)
         #expect(ScanTraffic.hosts(110, 443, every: 0.1, .silent).detected().classes == ["scan.horizontal.syn"])
