@@ -17,12 +17,21 @@ public struct Detection: Sendable {
     private let settings: DetectionSettings
     /// End of the latest window, on the packets' clock.
     public private(set) var clock = Int64.min
+    /// Number of the latest window, and how many before it, itself included, were empty.
+    private var last: Int64?
+    private var empty = 0
+    private var scene = Scene()
+    private static let empties = 8
 
     /// - Parameter sensor: id of the sensor, in every incident's id.
     public init(_ settings: DetectionSettings, sensor: String) {
         self.settings = settings
         incidents = IncidentTable(settings.incidents, sensor: sensor)
-        detectors = [FloodDetector(settings.floods, scale: settings.scale)]
+        detectors = [
+            FloodDetector(settings.floods, scale: settings.scale),
+            ScanDetector(settings.scans, scale: settings.scale),
+            BruteForceDetector(settings.bruteForce, scale: settings.scale),
+        ]
     }
 
     /// What detectors had no room for, since the start.
@@ -37,7 +46,15 @@ public struct Detection: Sendable {
             : window.without { initiator, family, port in
                 settings.allow.contains { $0.matches(initiator, family, port: port) }
             }
+        empty = 0
+        self.scene = scene
+        self.scene.kernel = nil
+        return judge(window, scene)
+    }
+
+    private mutating func judge(_ window: Observation, _ scene: Scene) -> [IncidentEvent] {
         clock = max(clock, window.end)
+        last = max(last ?? window.number, window.number)
         var findings: [Finding] = []
         for place in detectors.indices { detectors[place].judge(window, scene, &findings) }
         for place in findings.indices {
@@ -47,11 +64,18 @@ public struct Detection: Sendable {
         return incidents.take(findings, at: window.end)
     }
 
-    /// Moves the clock where there was no traffic.
+    /// Moves the clock where there was no traffic. Answers that detectors wait for fail to come there too: they are shown
+    /// the first empty windows of it.
     public mutating func advance(to time: Int64) -> [IncidentEvent] {
         guard time > clock else { return [] }
+        var events: [IncidentEvent] = []
+        // One window late, since packets may be.
+        while let last, empty < Self.empties, (last + 3) * Observation.length <= time {
+            events += judge(Observation(number: last + 1), scene)
+            empty += 1
+        }
         clock = time
-        return incidents.advance(to: time)
+        return events + incidents.advance(to: time)
     }
 
     /// Closes all incidents, after the last window.

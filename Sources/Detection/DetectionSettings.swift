@@ -6,6 +6,8 @@ public struct DetectionSettings: Equatable, Sendable {
     public var scale = 1.0
     /// Whom to leave out.
     public var allow: [AllowRule] = []
+    public var scans = ScanSettings()
+    public var bruteForce = BruteForceSettings()
 
     public init() {}
 }

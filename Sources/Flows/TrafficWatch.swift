@@ -81,7 +81,8 @@ struct TrafficWatch: ~Copyable {
                 flags: step == .unreachable ? [] : packet.flags,
                 payload: step == .unreachable ? 0 : UInt16(clamping: packet.payloadLength),
                 interface: record.key.interface,
-                icmpType: record.icmpType
+                icmpType: record.icmpType,
+                headerLength: step == .unreachable ? 0 : packet.transportHeaderLength
             )
         )
     }
