@@ -13,7 +13,7 @@ public struct Detection: Sendable {
 
     public private(set) var incidents: IncidentTable
     public private(set) var nearness: [ThreatClass: Nearness] = [:]
-    private var detectors: [any Detector]
+    var detectors: [any Detector]
     private let settings: DetectionSettings
     /// End of the latest window, on the packets' clock.
     public private(set) var clock = Int64.min
@@ -22,7 +22,12 @@ public struct Detection: Sendable {
     public init(_ settings: DetectionSettings, sensor: String) {
         self.settings = settings
         incidents = IncidentTable(settings.incidents, sensor: sensor)
-        detectors = []
+        detectors = [
+            EDoSDetector(settings.edos, scale: settings.scale),
+            BeaconDetector(settings.beacon, scale: settings.scale),
+            ExfiltrationDetector(settings.exfiltration, scale: settings.scale),
+            ChangeDetector(settings.change, scale: settings.scale),
+        ]
     }
 
     /// What detectors had no room for, since the start.
@@ -38,6 +43,8 @@ public struct Detection: Sendable {
                 settings.allow.contains { $0.matches(initiator, family, port: port) }
             }
         clock = max(clock, window.end)
+        var scene = scene
+        scene.troubled = Set(incidents.open.keys.map(\.subject))
         var findings: [Finding] = []
         for place in detectors.indices { detectors[place].judge(window, scene, &findings) }
         for finding in findings { note(finding) }
