@@ -13,7 +13,7 @@ public struct Detection: Sendable {
 
     public private(set) var incidents: IncidentTable
     public private(set) var nearness: [ThreatClass: Nearness] = [:]
-    private var detectors: [any Detector]
+    var detectors: [any Detector]
     private let settings: DetectionSettings
     /// End of the latest window, on the packets' clock.
     public private(set) var clock = Int64.min
@@ -31,6 +31,10 @@ public struct Detection: Sendable {
             FloodDetector(settings.floods, scale: settings.scale),
             ScanDetector(settings.scans, scale: settings.scale),
             BruteForceDetector(settings.bruteForce, scale: settings.scale),
+            EDoSDetector(settings.edos, scale: settings.scale),
+            BeaconDetector(settings.beacon, scale: settings.scale),
+            ExfiltrationDetector(settings.exfiltration, scale: settings.scale),
+            ChangeDetector(settings.change, scale: settings.scale),
         ]
     }
 
@@ -55,6 +59,8 @@ public struct Detection: Sendable {
     private mutating func judge(_ window: Observation, _ scene: Scene) -> [IncidentEvent] {
         clock = max(clock, window.end)
         last = max(last ?? window.number, window.number)
+        var scene = scene
+        scene.troubled = Set(incidents.open.keys.map(\.subject))
         var findings: [Finding] = []
         for place in detectors.indices { detectors[place].judge(window, scene, &findings) }
         for place in findings.indices {
