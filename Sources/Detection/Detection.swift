@@ -22,7 +22,10 @@ public struct Detection: Sendable {
     public init(_ settings: DetectionSettings, sensor: String) {
         self.settings = settings
         incidents = IncidentTable(settings.incidents, sensor: sensor)
-        detectors = []
+        detectors = [
+            SlowRequests(settings.slow, scale: settings.scale),
+            DNSTunnel(settings.dnsTunnel, scale: settings.scale),
+        ]
     }
 
     /// What detectors had no room for, since the start.

@@ -5,6 +5,8 @@ public struct DetectionSettings: Equatable, Sendable {
     public var scale = 1.0
     /// Whom to leave out.
     public var allow: [AllowRule] = []
+    public var slow = SlowSettings()
+    public var dnsTunnel = DNSTunnelSettings()
 
     public init() {}
 }

@@ -34,6 +34,8 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
     /// Of the flow's first packet, where that is ICMP or ICMPv6; else 0.
     public private(set) var icmpType: UInt8 = 0
     public private(set) var icmpCode: UInt8 = 0
+    /// The initiator's request, where detectors look on and bytes are there.
+    public internal(set) var request = FlowRequest()
 
     /// Of no flow.
     init() {}
@@ -109,6 +111,12 @@ public struct FlowRecord: BitwiseCopyable, Sendable {
         var bytes = 0.0
         var packetVariance = 0.0
         var byteVariance = 0.0
+    }
+
+    /// What the ends were saying when only the clock cut the flow before this one.
+    mutating func goOn(_ talk: Talk, _ request: FlowRequest) {
+        self.talk.goOn(talk)
+        self.request = request
     }
 
     mutating func addError() { errors &+= 1 }

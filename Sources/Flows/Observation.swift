@@ -9,6 +9,8 @@ public struct Observation: Sendable {
     public struct Missed: Equatable, Sendable {
         public var contacts: UInt64 = 0
         public var flows: UInt64 = 0
+        /// Questions for names.
+        public var questions: UInt64 = 0
         public var traffic = TrafficVolume()
     }
 
@@ -26,6 +28,9 @@ public struct Observation: Sendable {
     public internal(set) var flows: [FlowDigest] = []
     /// Some of the packets, evenly over time and shards.
     public internal(set) var samples: [PacketSummary] = []
+    /// Which domains' names were asked for, where packets' bytes were read; once it is settled, each client and domain once
+    /// and in order.
+    public internal(set) var domains: [DomainQueries] = []
     public internal(set) var missed = Missed()
 
     public init(number: Int64) { self.number = number }
@@ -36,13 +41,15 @@ public struct Observation: Sendable {
         volumes: [(key: TrafficKey, volume: TrafficVolume)] = [],
         contacts: [Contact] = [],
         flows: [FlowDigest] = [],
-        samples: [PacketSummary] = []
+        samples: [PacketSummary] = [],
+        domains: [DomainQueries] = []
     ) {
         self.number = number
         self.volumes = volumes
         self.contacts = contacts
         self.flows = flows
         self.samples = samples
+        self.domains = domains
         settle()
     }
 
@@ -57,8 +64,10 @@ public struct Observation: Sendable {
         contacts += other.contacts
         flows += other.flows
         samples += other.samples
+        domains += other.domains
         missed.contacts += other.missed.contacts
         missed.flows += other.missed.flows
+        missed.questions += other.missed.questions
         missed.traffic += other.missed.traffic
     }
 
@@ -78,6 +87,7 @@ public struct Observation: Sendable {
             }
         }
         volumes.removeSubrange(kept...)
+        DomainQueries.settle(&domains)
     }
 
     /// The same without the contacts and flows of some.
@@ -86,6 +96,7 @@ public struct Observation: Sendable {
         var rest = self
         rest.contacts.removeAll { isLeftOut($0.initiator, $0.family, $0.responderPort) }
         rest.flows.removeAll { isLeftOut($0.initiator, $0.family, $0.responderPort) }
+        rest.domains.removeAll { isLeftOut($0.client, $0.family, 53) }
         return rest
     }
 }

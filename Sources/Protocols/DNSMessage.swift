@@ -4,8 +4,8 @@ public struct DNSMessage: Equatable, BitwiseCopyable, Sendable {
     public enum Failure: Error, Equatable, BitwiseCopyable, Sendable {
         /// Shorter than a header; or the question's type and class are missing.
         case short
-        /// The capture ends before the question does. Its flags are known.
-        case cut(isResponse: Bool)
+        /// The capture ends before the question does. What was seen of it gave this hash.
+        case cut(isResponse: Bool, hash: UInt64)
         /// It has no question, or is another operation than a query.
         case noQuestion
         case name(DNSName.Failure)
@@ -39,7 +39,7 @@ public struct DNSMessage: Equatable, BitwiseCopyable, Sendable {
     ///   - length: of the message on the wire.
     public init(_ bytes: RawSpan, length: Int) throws(Failure) {
         guard length >= Self.header else { throw .short }
-        guard bytes.byteCount >= Self.header else { throw .cut(isResponse: false) }
+        guard bytes.byteCount >= Self.header else { throw .cut(isResponse: false, hash: 0) }
         let flags = bytes.be16(at: 2)
         isResponse = flags & 0x8000 != 0
         responseCode = UInt8(flags & 15)
@@ -47,11 +47,15 @@ public struct DNSMessage: Equatable, BitwiseCopyable, Sendable {
         do throws(DNSName.Failure) {
             name = try DNSName(bytes, at: Self.header, length: length)
         } catch {
-            throw error == .cut ? .cut(isResponse: flags & 0x8000 != 0) : .name(error)
+            throw error == .cut ? Self.cut(bytes, flags) : .name(error)
         }
         questionEnd = name.end + 4
         guard questionEnd <= length else { throw .short }
-        guard questionEnd <= bytes.byteCount else { throw .cut(isResponse: flags & 0x8000 != 0) }
+        guard questionEnd <= bytes.byteCount else { throw Self.cut(bytes, flags) }
         type = bytes.be16(at: name.end)
+    }
+
+    private static func cut(_ bytes: RawSpan, _ flags: UInt16) -> Failure {
+        .cut(isResponse: flags & 0x8000 != 0, hash: bytes.hash(header..<bytes.byteCount))
     }
 }

@@ -93,7 +93,7 @@ extension RawSpan {
     }
 
     /// FNV-1a, then mixed (the finalizer of SplitMix64).
-    fileprivate func hash(_ range: Range<Int>) -> UInt64 {
+    func hash(_ range: Range<Int>) -> UInt64 {
         guard range.upperBound <= byteCount else { return 0 }
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for place in range { hash = (hash ^ UInt64(byte(at: place).lowercased)) &* 0x100_0000_01B3 }

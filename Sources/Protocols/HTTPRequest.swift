@@ -59,6 +59,8 @@ public struct HTTPRequest: Equatable, BitwiseCopyable, Sendable {
     public private(set) var headBytes: UInt16 = 0
     public private(set) var phase = Phase.start
     public private(set) var method = Method.other
+    /// Of the requests of this connection; runs over.
+    public private(set) var ordinal: UInt8 = 0
     private var line = Line.start
     /// Letters of the method, or of a field's name, so far.
     private var progress: UInt8 = 0
@@ -84,7 +86,10 @@ public struct HTTPRequest: Equatable, BitwiseCopyable, Sendable {
         var at = 0
         while at < bytes.byteCount {
             switch phase {
-            case .complete: self = HTTPRequest()
+            case .complete:
+                let next = ordinal &+ 1
+                self = HTTPRequest()
+                ordinal = next
             case .start, .method, .target:
                 readStart(bytes.byte(at: at))
                 at += 1
