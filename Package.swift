@@ -140,7 +140,7 @@ let package = Package(
         test("HostTests", ["Host", "Linux"]),
         test("CaptureTests", ["Capture", "Linux"]),
         test("PacketsTests", ["KernelABI", "Packets"]),
-        .testTarget(name: "ProtocolsTests", dependencies: ["Protocols"], swiftSettings: settings),
+        test("ProtocolsTests", ["Protocols"]),
         test("FlowsTests", ["Capture", "Flows", "KernelABI", "Packets"]),
         test("DetectionTests", ["Capture", "Detection", "Flows", "Linux", "Packets"]),
         test("ReportsTests", ["Flows", "Packets", "Reports"]),

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing. Usage: setup.sh build|run|test|bench|rivals ...
 # build: what compiling needs; run: what a running sensor wants; test: what the tests and benches drive; bench: what the
-# benches count with and compare to; rivals: what flows are compared with, as bench/Flows/rivals.sh does.
+# benches count with and compare to; rivals: what flows are compared with, as bench/Flows/rivals.sh does; attacks: who
+# attacks and who behaves, for bench/Attacks.
 set -euo pipefail
 
 build=(git ca-certificates pkg-config binutils libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libhiredis-dev libyaml-dev)
@@ -9,6 +10,10 @@ run=(redis-server)
 test=(redis-server redis-tools iproute2 iputils-ping ethtool iperf3 hping3 curl procps netcat-openbsd python3 tcpdump)
 bench=(valgrind python3-psutil prometheus-node-exporter)
 rivals=(softflowd nfdump tshark tcpdump python3-venv)
+attacks=(
+    apache2-utils curl dnsutils goldeneye hping3 hydra iodine iperf3 iproute2 masscan nginx-light nmap openssh-client
+    openssh-server python3 rsync slowhttptest wrk
+)
 
 declare -a wanted=()
 for group in "$@"; do
@@ -18,7 +23,8 @@ for group in "$@"; do
         test) wanted+=("${test[@]}") ;;
         bench) wanted+=("${bench[@]}") ;;
         rivals) wanted+=("${rivals[@]}") ;;
-        *) echo "setup: unknown group '$group'; choose from build, run, test, bench, rivals" >&2; exit 64 ;;
+        attacks) wanted+=("${attacks[@]}") ;;
+        *) echo "setup: unknown group '$group'; choose from build, run, test, bench, rivals, attacks" >&2; exit 64 ;;
     esac
 done
 

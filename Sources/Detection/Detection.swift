@@ -23,6 +23,7 @@ public struct Detection: Sendable {
         self.settings = settings
         incidents = IncidentTable(settings.incidents, sensor: sensor)
         detectors = [
+            FloodDetector(settings.floods, scale: settings.scale),
             SlowRequests(settings.slow, scale: settings.scale),
             DNSTunnel(settings.dnsTunnel, scale: settings.scale),
         ]

@@ -23,7 +23,9 @@ public struct Subject: Hashable, Sendable {
     }
 
     /// Everyone: what stands for many subjects that have no place of their own.
-    public static func all(_ family: Family) -> Subject { Subject(prefixOf: .zero, family, bits: 0) }
+    public static func all(_ family: Family) -> Subject {
+        Subject(prefixOf: family == .ipv4 ? Address(ipv4: 0) : .zero, family, bits: 0)
+    }
 
     public var isHost: Bool { prefixLength == (family == .ipv4 ? 32 : 128) }
 }

@@ -114,18 +114,18 @@ struct Talk: BitwiseCopyable, Sendable {
 
     var isInitiatorLast: Bool { spokeLast == .initiator }
 
-    /// - Returns: whether the packet begins the initiator's turn.
+    /// - Returns: whether the packet begins a request.
     @inline(__always)
     mutating func add(_ packet: borrowing Packet, isForward: Bool) -> Bool {
-        var isTurn = false
+        var isRequest = false
         if packet.payloadLength > 0 {
-            isTurn = isForward && spokeLast != .initiator
-            if isTurn { requests &+= 1 }
+            isRequest = isForward && spokeLast != .initiator
+            if isRequest { requests &+= 1 }
             spokeLast = isForward ? .initiator : .responder
         }
         // ACK without SYN and RST.
         if isForward, packet.window == 0, packet.flags.rawValue & 0b1_0110 == 0b1_0000 { zeroWindows &+= 1 }
-        return isTurn
+        return isRequest
     }
 
     mutating func goOn(_ before: Talk) {

@@ -2,19 +2,25 @@ import Glibc
 
 /// The memory of a worker's tables, in one piece, taken once. It takes room where it is written to.
 ///
-/// Entries of one number of all tables stand side by side: few flows fill the memory's beginning, however they are spread over
-/// the tables. Huge pages spare a processor most of its walks through page tables: flows are far apart.
+/// All tables take their entries from one row: few flows fill the memory's beginning, however they are spread over the tables.
+/// Huge pages spare a processor most of its walks through page tables: flows are far apart.
 @safe
 struct FlowMemory: ~Copyable {
+    /// Entries that are not in use.
+    struct Pool {
+        /// The first of a list; 0: none.
+        var free: UInt32 = 0
+        /// Entries from here on were never used: their memory was never touched.
+        var fresh: UInt32 = 1
+        let end: UInt32
+    }
+
     /// Flows of a table.
     let capacity: Int
-    /// Entries of a table: of its flows, of those that ended and wait, and one of none.
-    let entriesOfTable: Int
     /// Of a table's index; a power of two.
     let places: Int
-    /// Bytes from an entry of a table to its next.
-    let pitch: Int
     let index: UnsafeMutablePointer<UInt64>
+    let pool: UnsafeMutablePointer<Pool>
     let nodes: UnsafeMutablePointer<FlowTable.Node>
     /// ``FlowTable/stride`` bytes each, on lines of their own.
     let entries: UnsafeMutableRawPointer
@@ -25,15 +31,14 @@ struct FlowMemory: ~Copyable {
 
     init(tables: Int, capacity: Int) {
         self.capacity = capacity
-        // An odd number of entries, or those of one table would fall into few sets of a cache.
-        pitch = (tables | 1) * FlowTable.stride
         var places = 16
         while places < 2 * capacity { places *= 2 }
         self.places = places
-        entriesOfTable = capacity + FlowTable.spare + 1
+        // Of flows, of those that ended and wait, and one of none.
+        let count = tables * (capacity + FlowTable.spare) + 1
         let indexSize = tables * places * MemoryLayout<UInt64>.stride
-        let nodesSize = (tables * entriesOfTable * MemoryLayout<FlowTable.Node>.stride + 63) & ~63
-        size = indexSize + nodesSize + entriesOfTable * pitch + Self.hugePage
+        let nodesSize = (count * MemoryLayout<FlowTable.Node>.stride + 63) & ~63
+        size = indexSize + nodesSize + count * FlowTable.stride + Self.hugePage
         let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard unsafe memory != MAP_FAILED, let base = unsafe memory else {
             fatalError("no memory for \(size) bytes of flows")
@@ -43,9 +48,14 @@ struct FlowMemory: ~Copyable {
         unsafe self.base = base
         let start = unsafe base.alignedUp(toMultipleOf: Self.hugePage)
         unsafe index = start.bindMemory(to: UInt64.self, capacity: tables * places)
-        unsafe nodes = (start + indexSize).bindMemory(to: FlowTable.Node.self, capacity: tables * entriesOfTable)
+        unsafe nodes = (start + indexSize).bindMemory(to: FlowTable.Node.self, capacity: count)
         unsafe entries = unsafe start + indexSize + nodesSize
+        unsafe pool = .allocate(capacity: 1)
+        unsafe pool.initialize(to: Pool(end: UInt32(count)))
     }
 
-    deinit { _ = unsafe munmap(base, size) }
+    deinit {
+        _ = unsafe munmap(base, size)
+        unsafe pool.deallocate()
+    }
 }

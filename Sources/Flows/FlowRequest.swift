@@ -14,14 +14,14 @@ public struct FlowRequest: Equatable, BitwiseCopyable, Sendable {
         case other
     }
 
+    /// Nanoseconds: of the packet with the request's first byte.
+    public private(set) var began: Int64 = 0
+    private var http = HTTPRequest()
     public private(set) var kind = Kind.unknown
     /// Whether more bytes tell more.
     private var awaits = true
     /// Sequence number of the next byte.
     private var next: UInt32 = 0
-    /// Nanoseconds: of the packet with the request's first byte.
-    public private(set) var began: Int64 = 0
-    private var http = HTTPRequest()
 
     /// Bytes further on than this are another connection's, or nobody's.
     private static let farthest: Int32 = 1 << 20

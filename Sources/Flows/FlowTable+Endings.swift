@@ -35,7 +35,7 @@ extension FlowTable {
     /// Asks for all of a flow's record.
     @inline(__always)
     func prefetchRecord(_ number: UInt32) {
-        let start = unsafe entries + Int(number) &* pitch
+        let start = unsafe memory(number)
         for line in 0..<Self.stride / Self.line { unsafe prefetch_line(start + line &* Self.line) }
     }
 
@@ -55,8 +55,8 @@ extension FlowTable {
             unsafe entry.pointee.hasNews = false
             unsafe wheel.insert(number, due: due(number), nodes)
         } else {
-            unsafe nodes[Int(number)].links[List.wheel].next = free
-            free = number
+            unsafe nodes[Int(number)].links[List.wheel].next = pool.pointee.free
+            unsafe pool.pointee.free = number
         }
     }
 

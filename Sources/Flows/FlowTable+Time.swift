@@ -37,7 +37,7 @@ extension FlowTable {
     @inline(__always)
     func ask(_ number: UInt32, line: Int) -> UInt32 {
         guard number != 0 else { return 0 }
-        unsafe prefetch_line(entries + Int(number) &* pitch + line &* Self.line)
+        unsafe prefetch_line(memory(number) + line &* Self.line)
         return unsafe nodes[Int(number)].links[List.wheel].next
     }
 

@@ -54,14 +54,11 @@ public struct FlowTable: ~Copyable {
     /// ``stride`` bytes apart, so that each begins with a cache line.
     let entries: UnsafeMutableRawPointer
     let nodes: UnsafeMutablePointer<Node>
-    /// Bytes from an entry to the table's next.
-    let pitch: Int
+    /// Shared by all tables of a worker, as are entries and nodes.
+    let pool: UnsafeMutablePointer<FlowMemory.Pool>
     /// Upper half: the flow's hash; lower: its entry's number. 0: free.
     private let index: UnsafeMutablePointer<UInt64>
     private let mask: Int
-    /// Entries from here on were never used: their memory was never touched.
-    private var fresh: UInt32 = 1
-    var free: UInt32 = 0
     var wheel = Wheel()
     var ranks = [3 of List](repeating: List(List.rank))
     /// Ended, and not taken yet.
@@ -101,15 +98,18 @@ public struct FlowTable: ~Copyable {
         var random = SystemRandomNumberGenerator()
         seed = (random.next(), random.next())
         mask = memory.places - 1
-        pitch = memory.pitch
         unsafe index = memory.index + place * memory.places
-        unsafe nodes = memory.nodes + place * memory.entriesOfTable
-        unsafe entries = memory.entries + place * Self.stride
+        unsafe pool = memory.pool
+        unsafe nodes = memory.nodes
+        unsafe entries = memory.entries
     }
 
     @inline(__always)
+    func memory(_ number: UInt32) -> UnsafeMutableRawPointer { unsafe entries + Int(number) &* Self.stride }
+
+    @inline(__always)
     func entry(_ number: UInt32) -> UnsafeMutablePointer<Entry> {
-        unsafe (entries + Int(number) &* pitch).assumingMemoryBound(to: Entry.self)
+        unsafe memory(number).assumingMemoryBound(to: Entry.self)
     }
 }
 
@@ -209,7 +209,7 @@ extension FlowTable {
     func prefetchEntry(_ hash: UInt32) {
         let word = unsafe index[Int(hash) & mask]
         guard UInt32(truncatingIfNeeded: word >> 32) == hash else { return }
-        let start = unsafe entries + Int(UInt32(truncatingIfNeeded: word)) &* pitch
+        let start = unsafe memory(UInt32(truncatingIfNeeded: word))
         for line in 0..<Entry.hotLines { unsafe prefetch_line(start + line &* Self.line) }
     }
 
@@ -342,17 +342,27 @@ extension FlowTable {
     @inline(__always)
     private mutating func observe(_ packet: inout Packet, _ number: UInt32, isForward: Bool, at time: Int64) {
         let entry = unsafe entry(number)
-        let isTurn = unsafe entry.pointee.record.talk.add(packet, isForward: isForward)
-        wanted = unsafe entry.pointee.record.request.use(of: packet, isForward: isForward, isTurn: isTurn)
+        let isRequest = unsafe entry.pointee.record.talk.add(packet, isForward: isForward)
+        wanted = unsafe entry.pointee.record.request.use(of: packet, isForward: isForward, isTurn: isRequest)
         let isAnswered = unsafe entry.pointee.rank == .answered
         let weight = weights == nil ? 1 : weight(of: &packet, number)
+        // Who goes on after a RST was told that nobody listens; an echo request is asked for by nobody.
+        var isAsked = !isForward || isAnswered
+        if isForward {
+            if packet.transport == .icmp {
+                isAsked = packet.isICMPError
+            } else if unsafe isAsked && entry.pointee.state == .closed && !packet.flags.contains(.rst) {
+                isAsked = unsafe entry.pointee.record.features.resets == 0
+            }
+        }
         watch.count(
             &packet,
-            isAsked: !isForward || isAnswered,
+            isAsked: isAsked,
             weight: weight,
             time: time,
             interface: unsafe entry.pointee.record.key.interface
         )
+        if isRequest, packet.transport == .tcp { watch.countRequest(&packet, weight: weight) }
         if isAnswered, isForward, unsafe !entry.pointee.wentOn { goOn(&packet, number, at: time) }
     }
 
@@ -365,7 +375,9 @@ extension FlowTable {
         // SYN, SYN with ACK, and now an ACK that opens nothing and breaks nothing off.
         let isHandshake = unsafe entry.pointee.record.features.synchronisations >= 2
         guard isHandshake, packet.flags.rawValue & 0b1_0110 == 0b1_0000 else { return }
-        watch.countCompleted(&packet, weight: weights == nil ? 1 : weight(of: &packet, number))
+        // Seen only if SYN and its answer were: it stands for those of which one was left out (Horvitz, Thompson).
+        let handshake = weights?[SamplingClass.handshake.rawValue] ?? 1
+        watch.countCompleted(&packet, weight: weight(of: &packet, number) * handshake * handshake)
     }
 
     /// Measures the payload of the packet that was counted last.
@@ -396,16 +408,18 @@ extension FlowTable {
 
 extension FlowTable {
     private mutating func takeEntry() -> UInt32 {
-        if free != 0 {
-            let number = free
-            free = unsafe nodes[Int(number)].links[List.wheel].next
+        let number = unsafe pool.pointee.free
+        if number != 0 {
+            let next = unsafe nodes[Int(number)].links[List.wheel].next
+            unsafe pool.pointee.free = next
             // The next flow's entry, which was left long ago, comes back while other packets are counted.
-            prefetchRecord(free)
+            prefetchRecord(next)
             return number
         }
-        precondition(Int(fresh) <= capacity + Self.spare, "ended flows must be taken before the next packet")
-        fresh += 1
-        return fresh - 1
+        let fresh = unsafe pool.pointee.fresh
+        precondition(unsafe fresh < pool.pointee.end, "ended flows must be taken before the next packet")
+        unsafe pool.pointee.fresh = fresh + 1
+        return fresh
     }
 
     private mutating func insert(_ number: UInt32, _ hash: UInt32) {

@@ -23,10 +23,8 @@ struct FragmentTable: ~Copyable {
     private var entries: [Entry] = []
     private let seed: UInt64
 
-    init() {
-        var random = SystemRandomNumberGenerator()
-        seed = random.next()
-    }
+    /// - Parameter seed: secret and random when live; fixed in a replay, where what is forgotten must not depend on chance.
+    init(seed: UInt64) { self.seed = seed }
 
     /// Gives a later fragment the ports of its first.
     /// - Returns: whether the packet's ports are known now.

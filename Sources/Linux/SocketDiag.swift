@@ -103,6 +103,25 @@ public struct SocketDiagnostics: ~Copyable, Sendable {
         return sockets
     }
 
+    /// How many TCP connections wait for the last packet of their handshake; at most ``limit`` of each family are counted.
+    public mutating func halfOpenConnections() throws(NetlinkError) -> Int {
+        var count = 0
+        for family in [InternetAddress.Family.v4, .v6] {
+            var request = inet_diag_req_v2()
+            request.sdiag_family = family.kernel
+            request.sdiag_protocol = SocketTransport.tcp.rawValue
+            request.idiag_states = 1 << UInt32(TCP_SYN_RECV)
+            let dump = try socket.dump(
+                "SOCK_DIAG_BY_FAMILY",
+                type: UInt16(SOCK_DIAG_BY_FAMILY),
+                payload: request,
+                limit: Self.limit
+            ) { (_) throws(NetlinkError) in () }
+            count += dump.elements.count
+        }
+        return count
+    }
+
     private mutating func listeners(
         _ transport: SocketTransport,
         _ family: InternetAddress.Family

@@ -35,13 +35,18 @@ extension Coordinator {
 
     /// What ended in the last second, and what goes on. Rings may hold frames for a while: the flows' clock is a second behind.
     func takeFlows() -> [FlowRecord] {
+        let time = frameTime() &- Self.second
+        return workers.flatMap { $0.takeFlows(at: time) }.sorted { FlowRecord.isTold($0, before: $1) }
+    }
+
+    /// The time that a frame would have now.
+    func frameTime() -> Int64 {
         let wall = Clock.realtime.now()
         // Flows follow the monotonic clock: when wall time is set, frames' times are moved back to where they would be.
         let shift = wallOffset &+ Clock.monotonic.now() &- wall
         let isSet = abs(shift) > Self.second / 10
         for worker in workers { worker.setTimeShift(isSet ? shift : 0) }
-        let time = wall &+ (isSet ? shift : 0) &- Self.second
-        return workers.flatMap { $0.takeFlows(at: time) }.sorted { FlowRecord.isTold($0, before: $1) }
+        return wall &+ (isSet ? shift : 0)
     }
 
     func take(_ window: Window) {

@@ -1,4 +1,5 @@
 import Capture
+import Detection
 import Flows
 import Glibc
 import Host
@@ -12,7 +13,8 @@ import Synchronization
 
 /// The one thread that moves everything that is not a packet: interfaces, windows, ports, reports, commands.
 ///
-/// Once a second it makes a window of what was counted, at every interval a report. It never waits for Redis or HTTP.
+/// Once a second it makes a window of what was counted, at every interval a report, and it judges each window of the packets'
+/// own clock as it ends. It never waits for Redis or HTTP.
 final class Coordinator {
     let configuration: Configuration
     let keeper: any Keeper
@@ -52,6 +54,14 @@ final class Coordinator {
     var ledger = Ledger()
     var residueSince: Int64?
     var lastResidue: UInt64 = 0
+    var detection: Detection
+    /// Windows that have not ended for all workers, by number.
+    var observations: [Int64: Observation] = [:]
+    /// Our addresses.
+    var home: [Prefix] = []
+    var listenMonitor: ListenMonitor?
+    var listenStatistics = ListenStatistics()
+    var diagnostics: SocketDiagnostics?
     var listening: PortSnapshot?
     var ports: [ListeningPort] = []
     var portRows: (tcp: [OpenPort], udp: [OpenPort]) = ([], [])
@@ -79,6 +89,10 @@ final class Coordinator {
         processorTime = workers.map { _ in 0 }
         lastWindow = started
         overload = Overload(lowest: UInt32(clamping: configuration.sample.oneIn))
+        detection = Detection(DetectionSettings(), sensor: shared.id)
+        listenMonitor = try? ListenMonitor()
+        listenStatistics = (try? listenMonitor?.statistics()) ?? ListenStatistics()
+        diagnostics = try? SocketDiagnostics()
         speeds = SpeedSeries(capacity: configuration.publish.points)
         do {
             monitor = try LinkMonitor()
@@ -104,11 +118,12 @@ final class Coordinator {
         let begin = Clock.monotonic.now()
         var nextWindow = begin + Self.second
         var nextReport = begin + interval
+        var nextJudgement = nextJudgement(after: begin)
         speeds.add(traffic, at: begin, wall: .now)
         report()
         while true {
             let now = Clock.monotonic.now()
-            let due = min(nextWindow, nextReport)
+            let due = min(nextWindow, nextReport, nextJudgement)
             // Round up: waking a fraction of a millisecond early would only spin.
             _ = try? poller.wait(milliseconds: Int(max(0, (due - now + 999_999) / 1_000_000)))
             if poller[signalPlace].isReadable, let signal = try? signals.next() {
@@ -125,6 +140,10 @@ final class Coordinator {
                 window(at: time)
                 nextWindow = Self.next(after: nextWindow, every: Self.second, now: time)
             }
+            if time >= nextJudgement {
+                detect()
+                nextJudgement = self.nextJudgement(after: time)
+            }
             if time >= nextReport {
                 speeds.add(traffic, at: time, wall: .now)
                 report()
@@ -140,6 +159,7 @@ final class Coordinator {
         let last = workers.flatMap { $0.endFlows() }.sorted { FlowRecord.isTold($0, before: $1) }
         shared.add(last)
         flowPublisher.publish(last)
+        endDetection()
         finish()
     }
 

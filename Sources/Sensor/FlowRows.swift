@@ -25,6 +25,7 @@ struct FlowRows: ~Copyable {
 
     private let sink: Sink
     private let format: FlowFormat?
+    private let tellsInterims: Bool
     private let csv: FlowCSV
     private var json: FlowJSON
     private var text: TextBuffer
@@ -36,6 +37,7 @@ struct FlowRows: ~Copyable {
     init(_ settings: Replay.Settings, sink: Sink) {
         self.sink = sink
         format = settings.format
+        tellsInterims = settings.tellsInterims
         csv = FlowCSV(settings.flows.profile)
         json = FlowJSON(settings.flows.profile, entropy: settings.flows.entropy)
         text = TextBuffer(capacity: format == nil ? 64 : Self.portion + 8192)
@@ -62,6 +64,7 @@ struct FlowRows: ~Copyable {
     /// - Parameter moment: never less than that of the record before.
     mutating func add(_ record: borrowing FlowRecord, at moment: UInt64) {
         let isInterim = record.end == .interim
+        if isInterim, !tellsInterims { return }
         if isInterim { interims &+= 1 } else { ended &+= 1 }
         guard csv.hasRow(for: record) else {
             if !isInterim { omitted &+= 1 }
@@ -175,39 +178,6 @@ final class ChunkQueue: Sendable {
         let chunk = state.withLock { $0.chunks.isEmpty ? nil : $0.chunks.removeFirst() }
         changed.announce()
         return chunk
-    }
-}
-
-/// Lets threads wait until another has changed something.
-@safe
-private final class Turn: @unchecked Sendable {
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-
-    init() {
-        unsafe mutex.initialize(to: pthread_mutex_t())
-        unsafe condition.initialize(to: pthread_cond_t())
-        _ = unsafe pthread_mutex_init(mutex, nil)
-        _ = unsafe pthread_cond_init(condition, nil)
-    }
-
-    deinit {
-        _ = unsafe pthread_cond_destroy(condition)
-        _ = unsafe pthread_mutex_destroy(mutex)
-        unsafe condition.deallocate()
-        unsafe mutex.deallocate()
-    }
-
-    func announce() {
-        _ = unsafe pthread_mutex_lock(mutex)
-        _ = unsafe pthread_cond_broadcast(condition)
-        _ = unsafe pthread_mutex_unlock(mutex)
-    }
-
-    func wait(until isTrue: () -> Bool) {
-        _ = unsafe pthread_mutex_lock(mutex)
-        while !isTrue() { _ = unsafe pthread_cond_wait(condition, mutex) }
-        _ = unsafe pthread_mutex_unlock(mutex)
     }
 }
 

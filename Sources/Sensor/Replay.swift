@@ -1,4 +1,5 @@
 import Capture
+public import Detection
 public import Flows
 public import Linux
 import Packets
@@ -19,6 +20,12 @@ public struct Replay: Sendable {
         public var speed: Double?
         /// How flow records are written; nil: they are only counted.
         public var format: FlowFormat?
+        /// Whether interim records are written and counted, too.
+        public var tellsInterims = false
+        /// Levels of the detectors; nil: nothing is judged.
+        public var detection: DetectionSettings? = DetectionSettings()
+        /// What is known of the host that the capture was taken at.
+        public var scene = Scene()
 
         /// Bytes of flows unless set otherwise: for 105,000 flows at one time, six times what a live sensor takes.
         public static let memory = 96 << 20
@@ -33,6 +40,10 @@ public struct Replay: Sendable {
 
     public init(_ settings: Settings) {
         precondition((1...ShardMap.shards).contains(settings.workers), "1 to 64 workers")
+        var settings = settings
+        settings.flows.observes = settings.detection != nil
+        // Detectors read of flows that go on in their interim records.
+        if settings.flows.observes, settings.flows.interim == nil { settings.flows.interim = FlowSettings().interim }
         self.settings = settings
     }
 
@@ -71,14 +82,18 @@ public struct Replay: Sendable {
         let inputs = ReplayInputs(paths)
         let workers = inputs.canBeReadAgain ? settings.workers : 1
         var summary: ReplaySummary
+        let detection = settings.detection.map {
+            ReplayDetection($0, settings.scene, workers: workers, waits: settings.format == nil)
+        }
         if workers == 1 {
             var rows = FlowRows(settings, sink: settings.format == nil ? .none : .descriptor(descriptor))
-            summary = ReplayWorker(settings, number: 0, of: 1, progress).run(inputs, &rows)
+            summary = ReplayWorker(settings, number: 0, of: 1, detection, progress).run(inputs, &rows)
             rows.finish()
             if let failure = rows.failure { throw failure }
         } else {
-            summary = try run(inputs, workers, descriptor, progress)
+            summary = try run(inputs, workers, descriptor, detection, progress)
         }
+        if let detection { summary.findings = detection.finish() }
         summary.workers = workers
         summary.elapsed = Double(Clock.monotonic.now() - start) / 1e9
         return summary
@@ -89,6 +104,7 @@ public struct Replay: Sendable {
         _ inputs: ReplayInputs,
         _ workers: Int,
         _ descriptor: Int32,
+        _ detection: ReplayDetection?,
         _ progress: (@Sendable (UInt64) -> Void)?
     ) throws(SystemError) -> ReplaySummary {
         let settings = settings
@@ -100,7 +116,8 @@ public struct Replay: Sendable {
                 let queue = queues[number]
                 let worker = try Worker(name: "replay-\(number)") {
                     var rows = FlowRows(settings, sink: .queue(queue))
-                    let worker = ReplayWorker(settings, number: number, of: workers, number == 0 ? progress : nil)
+                    let progress = number == 0 ? progress : nil
+                    let worker = ReplayWorker(settings, number: number, of: workers, detection, progress)
                     let part = worker.run(inputs, &rows)
                     results.parts.withLock { $0[number] = part }
                     rows.finish()

@@ -36,6 +36,8 @@ public struct ReplaySummary: Sendable {
     public internal(set) var strayFragments = Flows.Volume()
     /// IP packets that belong to no flow since their headers are malformed.
     public internal(set) var unread = Flows.Volume()
+    /// What the detectors made of it.
+    public internal(set) var findings = ReplayFindings()
     /// Threads that kept flows.
     public internal(set) var workers = 1
     /// Seconds.

@@ -9,17 +9,22 @@ struct ReplayWorker {
     private let settings: Replay.Settings
     private let number: Int
     private let map: ShardMap
+    private let detection: ReplayDetection?
     private let progress: (@Sendable (UInt64) -> Void)?
 
-    /// - Parameter progress: called now and then with the number of frames read.
+    /// - Parameters:
+    ///   - detection: takes the windows of its shards.
+    ///   - progress: called now and then with the number of frames read.
     init(
         _ settings: Replay.Settings,
         number: Int,
         of workers: Int,
+        _ detection: ReplayDetection?,
         _ progress: (@Sendable (UInt64) -> Void)?
     ) {
         self.settings = settings
         self.number = number
+        self.detection = detection
         self.progress = progress
         map = ShardMap(seed: 0, workers: workers)
     }
@@ -38,8 +43,16 @@ struct ReplayWorker {
         }
         tables.stop()
         tables.drain { rows.add($0, at: .max) }
+        tables.endObservation()
+        judge(&tables)
         summary.finish(timeline, tables, rows, inputs)
         return summary
+    }
+
+    /// Hands on the windows that have ended.
+    @inline(__always)
+    private func judge(_ tables: inout FlowTables) {
+        while let window = tables.takeObservation() { detection?.take(window) }
     }
 
     /// In rows of packets, which hides the time that memory takes.
@@ -76,6 +89,7 @@ struct ReplayWorker {
             tables.add(&batch) { record, place in rows.add(record, at: moment &+ UInt64(place)) }
             moment = 2 &* frames
             if isError { addError(bytes, info, &tables) }
+            judge(&tables)
             if frames & 0xFFFF < 32 { progress?(frames) }
             if rows.isUnwanted { break }
         }
@@ -110,6 +124,7 @@ struct ReplayWorker {
                 tables.drain { rows.add($0, at: moment &+ 1) }
             }
             if isError { addError(bytes, info, &tables) }
+            judge(&tables)
             frames &+= 1
             if frames & 0xFFFF == 0 { progress?(frames) }
             if rows.isUnwanted { break }

@@ -168,6 +168,17 @@ final class SamplingWorker: Sendable {
         }
     }
 
+    /// Hands out the windows for the detectors that have ended since the last call.
+    /// - Parameter time: on the clock of the frames; windows before it have ended.
+    func takeObservations(at time: Int64) -> [Observation] {
+        state.withLock { state in
+            state.flows.endObservation(at: time)
+            var windows: [Observation] = []
+            while let window = state.flows.takeObservation() { windows.append(window) }
+            return windows
+        }
+    }
+
     /// Ends all flows, after the last frame.
     func endFlows() -> [FlowRecord] {
         state.withLock { state in
@@ -175,6 +186,7 @@ final class SamplingWorker: Sendable {
             var records = state.ended.take()
             state.flows.stop()
             state.flows.drain { records.append(copy $0) }
+            state.flows.endObservation()
             return records
         }
     }

@@ -1,5 +1,6 @@
 import Dashboard
 import Dispatch
+import Flows
 import Glibc
 import Keeper
 public import Linux
@@ -20,12 +21,14 @@ public final class Sensor: SensorControl {
         self.logger = logger
         var generator = SystemRandomNumberGenerator()
         let workers = configuration.capture.workers
+        var flows = configuration.flows.settings
+        flows.observes = true
         do throws(SystemError) {
             state = try SensorState(
                 version: version,
                 workers: workers == 0 ? min(Processors.online, 4) : workers,
                 seed: generator.next(),
-                flows: configuration.flows.settings,
+                flows: flows,
                 records: configuration.flows.recent
             )
         } catch {

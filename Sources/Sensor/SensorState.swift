@@ -26,6 +26,8 @@ final class SensorState: Sendable {
     }
 
     let version: String
+    /// Random, of this run; in every incident's id.
+    let id: String
     let workers: [SamplingWorker]
     let shardMap: ShardMap
     /// Wakes the coordinator.
@@ -48,6 +50,8 @@ final class SensorState: Sendable {
         records: Int = 4_096
     ) throws(SystemError) {
         self.version = version
+        var generator = SystemRandomNumberGenerator()
+        id = String(generator.next() as UInt64, radix: 16)
         let map = ShardMap(seed: seed, workers: count)
         var workers: [SamplingWorker] = []
         for number in 0..<count {

@@ -108,6 +108,7 @@ struct ReplayFiles: ParsableCommand {
         if profile == .cic { settings.flows = .cic }
         settings.flows.memory = memory << 20
         settings.flows.interim = interim.flatMap(Self.nanoseconds)
+        settings.tellsInterims = settings.flows.interim != nil
         settings.flows.entropy = entropy
         if let idleTimeout { settings.flows.idle = Self.nanoseconds(idleTimeout) }
         if let activeTimeout { settings.flows.active = Self.nanoseconds(activeTimeout) }

@@ -77,7 +77,7 @@ struct Verify: ParsableCommand {
 /// A sensor that runs as long as the check, in a data directory of its own.
 private final class TemporarySensor {
     let directory: String
-    private var process: pid_t = 0
+    private var program: Subprocess?
 
     init(_ options: ConfigurationOptions) throws {
         var template = Array("/tmp/weir-verify-XXXXXX".utf8CString)
@@ -85,23 +85,24 @@ private final class TemporarySensor {
         directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         var words = ["weir", "run", "--data-dir", directory]
         if let config = options.config { words += ["--config", config] }
-        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
-        defer { unsafe arguments.forEach { unsafe free($0) } }
-        let code = unsafe posix_spawn(&process, "/proc/self/exe", nil, nil, &arguments, environ)
-        guard code == 0 else { throw failure(.unavailable, "cannot start a sensor: \(Errno(rawValue: code))") }
+        do throws(SystemError) {
+            program = try Subprocess("/proc/self/exe", words)
+        } catch {
+            throw failure(.unavailable, "cannot start a sensor: \(error)")
+        }
         let client = SensorClient(path: directory + "/weir.sock")
         for _ in 0..<100 {
             usleep(100_000)
             if (try? client.get("/api/status")) != nil { return }
-            if waitpid(process, nil, WNOHANG) == process { break }
+            if program?.isRunning != true { break }
         }
         stop()
         throw failure(.unavailable, "the sensor did not start; `weir doctor` says why")
     }
 
     func stop() {
-        kill(process, SIGTERM)
-        _ = waitpid(process, nil, 0)
+        program?.send(SIGTERM)
+        program?.wait()
         for name in ["network_monitor.log", "weir.sock"] { _ = unsafe unlink(directory + "/" + name) }
         _ = unsafe rmdir(directory)
     }

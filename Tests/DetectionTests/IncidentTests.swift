@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -18,10 +19,10 @@ import Testing
 
     @Test func `A signal at its level with noise of 5 % makes one incident`() {
         var table = IncidentTable(IncidentSettings(), sensor: "test")
-        var random = SplitMix(state: 7)
+        var random = SeededGenerator(seed: 7)
         var opened = 0
         for time in 0..<3_600 {
-            let noise = Double(random.next() % 1_001) / 10_000 - 0.05
+            let noise = Double((random.next() as UInt64) % 1_001) / 10_000 - 0.05
             let events = table.take([finding(1 + noise, delay: 3 * second)], at: Int64(time) * second)
             opened += events.count { $0.incident.state == .opened }
         }
@@ -83,18 +84,5 @@ import Testing
         #expect(id("a", 0) != id("b", 0))
         #expect(id("a", 0) != id("a", 1))
         #expect(id("a", 0)?.utf8.count == 16)
-    }
-}
-
-/// Repeats itself for one seed.
-struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

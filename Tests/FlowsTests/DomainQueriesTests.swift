@@ -1,4 +1,5 @@
 import Packets
+import Support
 import Testing
 
 @testable import Flows
@@ -41,7 +42,7 @@ import Testing
     }
 
     @Test func `Different things are counted to about 13 %`() {
-        var random = SplitMix64(state: 5)
+        var random = SeededGenerator(seed: 5)
         for count in [1, 5, 10, 40, 100, 1_000, 100_000] {
             var errors = 0.0
             for _ in 0..<20 {
@@ -57,18 +58,5 @@ import Testing
             #expect((errors / 20).squareRoot() < 0.2, "\(count)")
         }
         #expect(DistinctSketch().estimate == 0)
-    }
-}
-
-/// Repeats itself for one seed (Steele, Lea, Flood 2014).
-private struct SplitMix64 {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

@@ -113,6 +113,8 @@ import Testing
         #expect(other.request.kind == .other)
     }
 
+    @Test func `A flow still takes 14 cache lines`() { #expect(FlowTable.stride == 14 * FlowTable.line) }
+
     @Test func `TLS is told, and that it offers HTTP`() throws {
         let random = [UInt8](repeating: 1, count: 32)
         let plain: [UInt8] = [3, 3] + random + [0, 0, 2, 0x13, 1, 1, 0]

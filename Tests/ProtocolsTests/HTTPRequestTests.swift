@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Protocols
@@ -27,7 +28,7 @@ import Testing
         expected.read(bytes)
         #expect(expected.phase == .head)
         #expect(expected.method == .put)
-        var random = SplitMix(state: 11)
+        var random = SeededGenerator(seed: 11)
         for _ in 0..<500 {
             var request = HTTPRequest()
             var start = 0
@@ -142,18 +143,5 @@ extension HTTPRequest {
 
     mutating func read(_ bytes: [UInt8], length: Int? = nil) {
         unsafe read(bytes.span.bytes, length: length ?? bytes.count)
-    }
-}
-
-/// Repeats itself for one seed.
-struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

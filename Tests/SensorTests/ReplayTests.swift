@@ -23,6 +23,7 @@ struct ReplayTests {
         Variant("JSON lines with interim records") {
             $0.format = .jsonLines
             $0.flows.interim = 5_000_000_000
+            $0.tellsInterims = true
         },
         Variant("cic") {
             $0.flows = .cic
