@@ -143,20 +143,23 @@ let package = Package(
         test("ProtocolsTests", ["Protocols"]),
         test("FlowsTests", ["Capture", "Flows", "KernelABI", "Packets"]),
         test("DetectionTests", ["Capture", "Detection", "Flows", "Linux", "Packets"]),
-        test("ReportsTests", ["Flows", "Packets", "Reports"]),
+        test("ReportsTests", ["Detection", "Flows", "Packets", "Reports"]),
         test("PublishingTests", ["Linux", "Publishing", "Reports"]),
-        test("DashboardTests", ["Dashboard", "Linux", "Reports", .product(name: "Logging", package: "swift-log")]),
+        test(
+            "DashboardTests",
+            ["Dashboard", "Detection", "Linux", "Packets", "Reports", .product(name: "Logging", package: "swift-log")]
+        ),
         test(
             "SensorTests",
             [
-                "Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor",
+                "Detection", "Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
         test(
             "WeirTests",
             [
-                "Flows", "Linux", "Reports", "Sensor", "weir",
+                "Detection", "Flows", "Linux", "Packets", "Reports", "Sensor", "weir",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

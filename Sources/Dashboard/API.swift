@@ -14,6 +14,8 @@ struct API: HTTPResponder {
     private static let routes: [String: [HTTPRequest.Method: Handler]] = [
         "/api/status": [.get: { api, _ in .json(await api.control.status().json()) }],
         "/api/packets": [.get: { api, request throws(Refusal) in try await api.packets(request) }],
+        "/api/threats": [.get: { api, request throws(Refusal) in try await api.threats(request) }],
+        "/api/threats/ID": [.get: { api, request throws(Refusal) in try await api.threat(request) }],
         "/api/ports": [.get: { api, _ in .json(await api.control.ports().json()) }],
         "/api/monitoring/start": [.post: { api, request throws(Refusal) in try await api.start(request) }],
         "/api/monitoring/stop": [.post: { api, request throws(Refusal) in try await api.stop(request) }],
@@ -21,7 +23,7 @@ struct API: HTTPResponder {
 
     func respond(to request: Request, context: Context) async -> Response {
         do throws(Refusal) {
-            guard let methods = Self.routes[request.uri.path] else {
+            guard let methods = Self.routes[Self.pattern(of: request.uri.path)] else {
                 throw Refusal(
                     .notFound,
                     "not_found",
@@ -36,6 +38,36 @@ struct API: HTTPResponder {
         } catch {
             return error.response
         }
+    }
+
+    /// The path under which a request's stands in the routes.
+    private static func pattern(of path: String) -> String {
+        path.hasPrefix(threatPath) && path != threatPath ? threatPath + "ID" : path
+    }
+
+    private static let threatPath = "/api/threats/"
+
+    private func threats(_ request: Request) async throws(Refusal) -> Response {
+        let query = request.uri.queryParameters
+        let wanted: ThreatQuery
+        do throws(ThreatQueryError) {
+            wanted = try ThreatQuery(
+                since: query["since"].map(String.init),
+                state: query["state"].map(String.init),
+                threatClass: query["class"].map(String.init)
+            )
+        } catch {
+            throw Refusal(.badRequest, "bad_request", error.description)
+        }
+        return .json(await control.threats(wanted).json())
+    }
+
+    private func threat(_ request: Request) async throws(Refusal) -> Response {
+        let id = String(request.uri.path.dropFirst(Self.threatPath.count))
+        guard let threat = await control.threat(id: id) else {
+            throw Refusal(.notFound, "not_found", "no incident of this id is held; /api/threats lists those that are")
+        }
+        return .json(threat.json())
     }
 
     private func packets(_ request: Request) async throws(Refusal) -> Response {

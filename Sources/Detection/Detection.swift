@@ -44,7 +44,10 @@ public struct Detection: Sendable {
         clock = max(clock, window.end)
         var findings: [Finding] = []
         for place in detectors.indices { detectors[place].judge(window, scene, &findings) }
-        for finding in findings { note(finding) }
+        for place in findings.indices {
+            findings[place].evidence.sampling = scene.sampling
+            note(findings[place])
+        }
         return incidents.take(findings, at: window.end)
     }
 

@@ -84,6 +84,8 @@ public struct Evidence: Sendable {
     public var ports: [(port: UInt16, count: Double)] = []
     /// Some of the packets.
     public var samples: [PacketSummary] = []
+    /// Frames about the time of the window, of which the sampling filter let through some; nil: there was no filter.
+    public var sampling: SamplingCounters?
     /// What it costs, in the currency of the configuration or in units; nil: it is no matter of cost.
     public var cost: Cost?
     /// In one sentence, what happened and how that was told.

@@ -43,10 +43,16 @@ public struct Incident: Sendable {
     /// Of the finding.
     var patience: Int64?
 
-    /// The 20 with the most.
+    /// The 20 with the most, each with what it has for certain: among many small ones it may have more.
     public var topSources: [Evidence.Source] {
-        sources.largest(20).map { Evidence.Source($0.key.address, $0.key.family, count: $0.count) }
+        let certain = sources.largest(sources.capacity).map { ($0.key, $0.count - $0.error) }
+        return certain.sorted { $0.1 == $1.1 ? $0.0 < $1.0 : $0.1 > $1.1 }.prefix(20).map {
+            Evidence.Source($0.0.address, $0.0.family, count: $0.1)
+        }
     }
+
+    /// What all sources together have, as ``Evidence/countedAs`` says.
+    public var countOfSources: Double { sources.total }
 
     /// How many sources there are, about.
     public var distinctSources: Double { distinct.estimate.rounded() }

@@ -1,3 +1,4 @@
+public import Flows
 public import Packets
 
 /// What is known of the host and its place, beside its traffic. In a replay only what was given.
@@ -6,6 +7,8 @@ public struct Scene: Sendable {
     public var home: [Prefix] = []
     /// What listens here: by port of TCP.
     public var services: [UInt16: Service] = [:]
+    /// What the sampling filter let through about the time of this window; nil in a replay.
+    public var sampling: SamplingCounters?
     /// What the kernel's stack counted in this window; nil in a replay.
     public var kernel: KernelEvidence?
 

@@ -8,7 +8,9 @@ import Reports
 /// kernel with each batch, so that the end of the process loses none; the disk at each rotation, at the end, and when
 /// the kernel sees fit, so that a loss of power may cost the last half minute.
 struct FileReceiver: ~Copyable, Receiver {
-    private let settings: FlowFileSettings
+    private let settings: LineFileSettings
+    /// What the lines are about.
+    private let topic: String
     private let name: String
     private var directory: SafeDirectory?
     private var file: Descriptor?
@@ -22,8 +24,9 @@ struct FileReceiver: ~Copyable, Receiver {
     /// Bytes at the end of a file in which the last whole line must end, else it is not continued.
     private static let tail = 1 << 16
 
-    init(_ settings: FlowFileSettings) {
+    init(_ settings: LineFileSettings, topic: String) {
         self.settings = settings
+        self.topic = topic
         name = settings.path.split(separator: "/").last.map(String.init) ?? ""
     }
 
@@ -64,7 +67,7 @@ struct FileReceiver: ~Copyable, Receiver {
             // Opened anew next time: whatever was wrong with the directory may be right by then.
             file = nil
             directory = nil
-            outcome.failure = Self.failure(error)
+            outcome.failure = failure(error)
         }
         return outcome
     }
@@ -95,11 +98,14 @@ struct FileReceiver: ~Copyable, Receiver {
     }
 
     /// Whether lines may be added to what stands in the file: it begins as ours do, and a last line that is not whole,
-    /// left by a loss of power, can be taken back. What begins like no file of flows is not touched.
+    /// left by a loss of power, can be taken back. What begins like no file of ours is not touched.
     private mutating func canContinue() throws(SystemError) -> Bool {
         let start = try read(at: 0, max(header.count, 16))
         guard Self.beginnings.contains(where: { start.starts(with: $0.utf8) }) else {
-            throw SystemError("\(settings.path) holds something else than flows; move it away", .init(rawValue: EEXIST))
+            throw SystemError(
+                "\(settings.path) holds something else than \(topic); move it away",
+                .init(rawValue: EEXIST)
+            )
         }
         guard settings.header.isEmpty ? start.starts(with: "{".utf8) : start.starts(with: header) else { return false }
         let offset = max(0, size - Self.tail)
@@ -160,11 +166,11 @@ struct FileReceiver: ~Copyable, Receiver {
         file = nil
     }
 
-    private static func failure(_ error: SystemError) -> DeliveryFailure {
+    private func failure(_ error: SystemError) -> DeliveryFailure {
         let label: String
         let advice: String
         switch error.errno.rawValue {
-        case ENOSPC, EDQUOT: (label, advice) = ("disk_full", "; free space, or lower publish.flows.size and keep")
+        case ENOSPC, EDQUOT: (label, advice) = ("disk_full", "; free space, or lower publish.\(topic).size and keep")
         case EPERM, EACCES, ELOOP, EEXIST: (label, advice) = ("refused", "")
         case ENOENT, ENOTDIR: (label, advice) = ("missing", "; make the directory")
         default: (label, advice) = ("io", "")

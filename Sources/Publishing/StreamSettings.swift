@@ -29,6 +29,15 @@ extension Sink {
         try self.init("publish.flows.stream", settings, fields: ["flow"], onChange: onChange)
     }
 
+    /// Appends each document to a stream, as the one field `event`.
+    /// - Parameter onChange: called on the sink's thread each time the state becomes another one.
+    public convenience init(
+        threats settings: StreamSettings,
+        onChange: @escaping @Sendable (SinkStatus) -> Void
+    ) throws(SystemError) {
+        try self.init("publish.threats.stream", settings, fields: ["event"], onChange: onChange)
+    }
+
     /// - Parameter fields: names of the values that each document has.
     convenience init(
         _ name: String,

@@ -33,6 +33,10 @@ public struct Report: Equatable, Sendable {
     public var udpPorts: [OpenPort]
     /// The most important first: when room is short the last ones are left out.
     public var interfaces: [InterfaceTotals]
+    /// Open incidents, newest first; 20 at most are shown.
+    public var threats: [Threat]
+    /// How many incidents are open.
+    public var openThreats: Int
     public var ledger: LedgerCounts
     public var sampling: SamplingStatus
     public var cgroup: CgroupLimits?
@@ -45,6 +49,8 @@ public struct Report: Equatable, Sendable {
         ports: [OpenPort],
         udpPorts: [OpenPort],
         interfaces: [InterfaceTotals],
+        threats: [Threat] = [],
+        openThreats: Int? = nil,
         ledger: LedgerCounts,
         sampling: SamplingStatus,
         cgroup: CgroupLimits? = nil
@@ -56,6 +62,8 @@ public struct Report: Equatable, Sendable {
         self.ports = ports
         self.udpPorts = udpPorts
         self.interfaces = interfaces
+        self.threats = threats
+        self.openThreats = openThreats ?? threats.count
         self.ledger = ledger
         self.sampling = sampling
         self.cgroup = cgroup

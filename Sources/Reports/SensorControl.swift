@@ -8,6 +8,12 @@ public protocol SensorControl: Sendable {
 
     func ports() async -> PortList
 
+    /// Incidents that are held, newest first.
+    func threats(_ query: ThreatQuery) async -> ThreatList
+
+    /// One incident with its evidence; nil when none of that id is held.
+    func threat(id: String) async -> Threat?
+
     /// Begins to watch again after `stop`.
     func start() async throws(ControlError)
 

@@ -49,7 +49,9 @@ public struct SensorStatus: Equatable, Sendable {
     public var redis: RedisStatus?
     public var kernelMemory: KernelMemory
     public var flows: FlowCounters
-    /// Where flows go beyond this host; empty when that is switched off.
+    /// Nil when detection is switched off.
+    public var threats: ThreatCounts?
+    /// Where flows and threats go beyond this host; empty when that is switched off.
     public var sinks: [SinkStatus]
 
     public init(
@@ -66,6 +68,7 @@ public struct SensorStatus: Equatable, Sendable {
         redis: RedisStatus?,
         kernelMemory: KernelMemory,
         flows: FlowCounters = FlowCounters(),
+        threats: ThreatCounts? = nil,
         sinks: [SinkStatus] = []
     ) {
         self.time = time
@@ -81,6 +84,7 @@ public struct SensorStatus: Equatable, Sendable {
         self.redis = redis
         self.kernelMemory = kernelMemory
         self.flows = flows
+        self.threats = threats
         self.sinks = sinks
     }
 
@@ -119,6 +123,11 @@ public struct SensorStatus: Equatable, Sendable {
                 json.field("unknown_interface", kernelMemory.unknownInterface)
             }
             json.object("flows") { json in flows.write(to: &json) }
+            if let threats {
+                json.object("threats") { json in threats.write(to: &json) }
+            } else {
+                json.fieldNull("threats")
+            }
             json.array("sinks") { json in
                 for sink in sinks { sink.write(to: &json) }
             }

@@ -28,7 +28,11 @@ extension Configuration.Flows.Limit {
 extension Configuration {
     /// Absolute path of the file that flows are written to; nil: none.
     public var flowFile: String? {
-        let file = publish.flows.file
-        return file.isEmpty ? nil : file.hasPrefix("/") ? file : "\(dataDirectory)/\(file)"
+        path(of: publish.flows.file)
+    }
+
+    /// - Returns: nil for an empty name.
+    func path(of file: String) -> String? {
+        file.isEmpty ? nil : file.hasPrefix("/") ? file : "\(dataDirectory)/\(file)"
     }
 }

@@ -230,9 +230,9 @@ extension Setting {
         )
     }
 
-    private static let refusal = "is not allowed"
+    static let refusal = "is not allowed"
 
-    private static func brief<Number: LosslessStringConvertible>(_ number: Number) -> String {
+    static func brief<Number: LosslessStringConvertible>(_ number: Number) -> String {
         let text = String(number)
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
@@ -275,7 +275,9 @@ extension StringProtocol {
 
 extension Configuration {
     /// Every key there is, in the order of the documentation.
-    public static let settings: [Setting] = [
+    public static let settings = trafficSettings + detectionSettings + hostSettings
+
+    private static let trafficSettings: [Setting] = [
         .names(
             "interfaces",
             \.interfaces,
@@ -364,6 +366,54 @@ extension Configuration {
             64 << 10...1 << 30,
             "Flows that may wait for a stream, file or service that is slow; beyond it the oldest go, and are counted."
         ),
+        .text(
+            "publish.threats.stream",
+            \.publish.threats.stream,
+            "up to 256 printable characters, or empty",
+            "Redis stream that each event of an incident is appended to. Empty: none.",
+            where: { $0.isEmpty || $0.isWord && $0.utf8.count <= 256 }
+        ),
+        .number(
+            "publish.threats.length",
+            \.publish.threats.length,
+            1...100_000_000,
+            unit: "entries",
+            "What the stream keeps, about."
+        ),
+        .text(
+            "publish.threats.file",
+            \.publish.threats.file,
+            "a path, absolute or below data_dir, or empty",
+            "File that each event of an incident is written to as a line; full ones are called FILE.1 (the newest), FILE.2 ... Empty: none.",
+            where: { !$0.contains("\0") && !$0.hasSuffix("/") && $0.utf8.count <= 4_000 }
+        ),
+        .size(
+            "publish.threats.size",
+            \.publish.threats.size,
+            64 << 10...1 << 40,
+            "A file that would grow larger is full."
+        ),
+        .number(
+            "publish.threats.keep",
+            \.publish.threats.keep,
+            0...1_000,
+            unit: "files",
+            "Full files that are kept; the oldest goes first."
+        ),
+        .text(
+            "publish.events.stream",
+            \.publish.events.stream,
+            "up to 256 printable characters, or empty",
+            "Redis stream for the main source of each incident, as the original system's map reads it: ml:network_events. Empty: none.",
+            where: { $0.isEmpty || $0.isWord && $0.utf8.count <= 256 }
+        ),
+        .number(
+            "publish.events.length",
+            \.publish.events.length,
+            1...100_000_000,
+            unit: "entries",
+            "What the stream keeps, about."
+        ),
         .text("disk.path", \.disk.path, "an absolute path", "A path on the filesystem whose space is reported.") {
             $0.hasPrefix("/")
         },
@@ -442,6 +492,9 @@ extension Configuration {
             unit: "records",
             "Flow records that are kept for those who ask."
         ),
+    ]
+
+    private static let hostSettings: [Setting] = [
         .choice("ports.risk", \.ports.risk, "Whether exposure moves a port's risk by one class; seed: by port alone."),
         .ports("ports.ranges", \.ports.ranges, "Ports that are listed (never what is counted). Empty: all."),
         .ports("ports.expected", \.ports.expected, "Ports that should listen; one that does not is listed as closed."),

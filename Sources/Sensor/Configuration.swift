@@ -1,3 +1,4 @@
+public import Detection
 public import Flows
 public import Host
 public import Publishing
@@ -19,6 +20,7 @@ public struct Configuration: Sendable, Equatable {
     public var capture = Capture()
     public var count = Count()
     public var flows = Flows()
+    public var detect = Detect()
     public var ports = Ports()
     public var log = Log()
 
@@ -43,6 +45,8 @@ public struct Configuration: Sendable, Equatable {
         /// Whose host this is, towards the prediction service. Empty: nobody's.
         public var clientID = ""
         public var flows = Flows()
+        public var threats = Threats()
+        public var events = Events()
 
         /// Where finished flows go.
         public struct Flows: Sendable, Equatable {
@@ -69,6 +73,36 @@ public struct Configuration: Sendable, Equatable {
                 case csv
             }
         }
+
+        /// Where events of incidents go.
+        public struct Threats: Sendable, Equatable {
+            /// Redis stream. Empty: none.
+            public var stream = "weir:threats"
+            /// Entries that the stream keeps, about.
+            public var length = 10_000
+            /// File; a relative path is taken from the data directory. Empty: none.
+            public var file = ""
+            /// Bytes of one file.
+            public var size = 16 << 20
+            /// Full files that are kept beside the one being written.
+            public var keep = 8
+        }
+
+        /// Where sources of threats go, as the original system's map reads them.
+        public struct Events: Sendable, Equatable {
+            /// Redis stream. Empty: none.
+            public var stream = ""
+            /// Entries that the stream keeps, about.
+            public var length = 10_000
+        }
+    }
+
+    /// What is judged, and from which levels on.
+    public struct Detect: Sendable, Equatable {
+        public var isEnabled = true
+        public var settings = DetectionSettings()
+        /// Prefixes that are ours. Empty: the addresses of the watched interfaces.
+        public var home: [Prefix] = []
     }
 
     public struct Disk: Sendable, Equatable {

@@ -11,9 +11,10 @@ extension Coordinator {
 
     /// Judges the windows that have ended.
     func detect() {
+        guard configuration.detect.isEnabled else { return }
         let open = (frameTime() - Self.lag) / Observation.length
-        judge(before: open)
-        tell(detection.advance(to: open * Observation.length))
+        let events = judge(before: open)
+        tell(events + detection.advance(to: open * Observation.length))
     }
 
     /// When the next window can be judged, on the monotonic clock.
@@ -23,11 +24,13 @@ extension Coordinator {
 
     /// Judges what is left, and closes all incidents.
     func endDetection() {
-        judge(before: .max)
-        tell(detection.finish())
+        guard configuration.detect.isEnabled else { return }
+        let events = judge(before: .max)
+        tell(events + detection.finish())
     }
 
-    private func judge(before open: Int64) {
+    private func judge(before open: Int64) -> [IncidentEvent] {
+        var events: [IncidentEvent] = []
         // At the end, after the workers have ended their last windows themselves.
         let time = open == .max ? .min : open * Observation.length
         for worker in workers {
@@ -39,14 +42,19 @@ extension Coordinator {
             guard var window = observations.removeValue(forKey: number) else { continue }
             window.settle()
             if home.isEmpty || number % Self.homePeriod == 0 { findHome() }
-            tell(detection.take(window, scene(for: window)))
+            var scene = scene(for: window)
+            scene.sampling = filtering
+            events += detection.take(window, scene)
         }
+        return events
     }
 
     /// Windows after which our addresses are looked up again.
     private static let homePeriod: Int64 = 8
 
     private func tell(_ events: [IncidentEvent]) {
+        shared.update(detection.incidents, turnedAway: detection.turnedAway, home: ownAddresses)
+        threatPublisher.publish(events, shared.threatContext)
         for event in events where event.incident.state == .opened || event.incident.state == .closed {
             let incident = event.incident
             let what = "\(incident.threat.name) at \(incident.subject), \(incident.severity.name)"
@@ -80,15 +88,11 @@ extension Coordinator {
         return evidence
     }
 
-    /// Which addresses are ours: those of the watched interfaces.
+    /// Which addresses are ours: those of the watched interfaces, unless the configuration says.
     private func findHome() {
         let watched = Set(watches.keys)
         guard let addresses = try? tables.addresses() else { return }
-        home = addresses.filter { watched.contains($0.linkIndex) }.map { entry in
-            let address = entry.address
-            return address.family == .v4
-                ? Prefix(Address(ipv4: UInt32(truncatingIfNeeded: address.low)), .ipv4, bits: 32)
-                : Prefix(Address(high: address.high, low: address.low), .ipv6, bits: 128)
-        }
+        ownAddresses = addresses.filter { watched.contains($0.linkIndex) }.map { Prefix($0.address) }
+        home = configuration.detect.home.isEmpty ? ownAddresses : configuration.detect.home
     }
 }

@@ -22,8 +22,10 @@ extension Coordinator {
     /// The last document: it says that nobody watches any more.
     func finish() {
         flowPublisher.stop()
+        threatPublisher.stop()
         let delivered = publisher.finish(with: currentReport(isConnected: false).json())
         flowPublisher.finish()
+        threatPublisher.finish()
         logger.info(delivered ? "stopped" : "stopped; Redis did not take the last document")
     }
 
@@ -32,7 +34,8 @@ extension Coordinator {
     }
 
     func currentReport(isConnected: Bool) -> Report {
-        Report(
+        let threats = shared.openThreats(Report.mostThreats)
+        return Report(
             time: .now,
             isConnected: isConnected,
             speeds: speeds.points,
@@ -40,6 +43,8 @@ extension Coordinator {
             ports: portRows.tcp,
             udpPorts: portRows.udp,
             interfaces: interfaceTotals,
+            threats: threats.newest,
+            openThreats: threats.total,
             ledger: LedgerCounts(ledger),
             sampling: samplingStatus,
             cgroup: sampleOfHost.limits.report
@@ -109,7 +114,7 @@ extension Coordinator {
                 unknownInterface: losses?.interface_unknown ?? 0
             ),
             flows: workers.reduce(into: FlowCounters()) { $0 += $1.flowCounters },
-            sinks: flowPublisher.statuses
+            sinks: flowPublisher.statuses + threatPublisher.statuses
         )
         let names = watches.values.map { ($0.index, $0.link.name) }
         shared.update(status, PortList(time: .now, tcp: portRows.tcp, udp: portRows.udp), names: names)

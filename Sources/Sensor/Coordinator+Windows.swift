@@ -28,6 +28,8 @@ extension Coordinator {
         self.ledger = ledger
         window.flows = takeFlows()
         take(window)
+        filtering = sampling.isEmpty ? nil : window.sampling.total + lastSampling
+        lastSampling = window.sampling.total
         counting?.sweepClients(now: time)
         judgeResidue(at: time)
         snapshot()

@@ -22,6 +22,7 @@ final class Coordinator {
     let shared: SensorState
     let publisher: RedisPublisher
     let flowPublisher: FlowPublisher
+    let threatPublisher: ThreatPublisher
     let workers: [SamplingWorker]
     let started = Clock.monotonic.now()
     /// Wall time less monotonic time at the start.
@@ -44,6 +45,10 @@ final class Coordinator {
 
     var overload: Overload
     var sampled = Sampling()
+    /// In the window before.
+    var lastSampling = SamplingCounters()
+    /// What the filter let through in the last two seconds; nil where there is none.
+    var filtering: SamplingCounters?
     /// Of each worker, at the last window.
     var processorTime: [UInt64]
     var lastWindow: Int64
@@ -57,7 +62,8 @@ final class Coordinator {
     var detection: Detection
     /// Windows that have not ended for all workers, by number.
     var observations: [Int64: Observation] = [:]
-    /// Our addresses.
+    /// The addresses of the watched interfaces, and what is taken for ours.
+    var ownAddresses: [Prefix] = []
     var home: [Prefix] = []
     var listenMonitor: ListenMonitor?
     var listenStatistics = ListenStatistics()
@@ -75,6 +81,7 @@ final class Coordinator {
         keeper: any Keeper,
         publisher: RedisPublisher,
         flowPublisher: FlowPublisher,
+        threatPublisher: ThreatPublisher,
         shared: SensorState,
         logger: Logger
     ) throws(SensorError) {
@@ -82,6 +89,7 @@ final class Coordinator {
         self.keeper = keeper
         self.publisher = publisher
         self.flowPublisher = flowPublisher
+        self.threatPublisher = threatPublisher
         self.shared = shared
         self.logger = logger
         shardMap = shared.shardMap
@@ -89,7 +97,7 @@ final class Coordinator {
         processorTime = workers.map { _ in 0 }
         lastWindow = started
         overload = Overload(lowest: UInt32(clamping: configuration.sample.oneIn))
-        detection = Detection(DetectionSettings(), sensor: shared.id)
+        detection = Detection(configuration.detect.settings, sensor: shared.id)
         listenMonitor = try? ListenMonitor()
         listenStatistics = (try? listenMonitor?.statistics()) ?? ListenStatistics()
         diagnostics = try? SocketDiagnostics()

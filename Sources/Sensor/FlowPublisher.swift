@@ -23,11 +23,7 @@ final class FlowPublisher {
         profile = configuration.flows.profile
         json = FlowJSON(profile, entropy: configuration.flows.entropy)
         csv = FlowCSV(profile)
-        let onChange: @Sendable (SinkStatus) -> Void = { status in
-            let level: Logger.Level = status.state == .working ? .info : .warning
-            let cause = status.cause.isEmpty ? "" : ": \(status.cause)"
-            logger.log(level: level, "\(status.name) (\(status.address)) is \(status.state.rawValue)\(cause)")
-        }
+        let onChange = logger.tellsSinks
         do {
             stream =
                 settings.stream.isEmpty
@@ -44,7 +40,7 @@ final class FlowPublisher {
             let header = settings.format == .csv ? Array(FlowCSV.columns.joined(separator: ",").utf8) : []
             file = try configuration.flowFile.map { [settings] path in
                 try Sink(
-                    flows: FlowFileSettings(
+                    flows: LineFileSettings(
                         path: path,
                         size: settings.size,
                         keep: settings.keep,

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Linux
+import Reports
 
 /// Packets as the original system exports them (`GET /api/packets`, `GET /api/export/packets`) and as this one shows them: a
 /// list of objects, alone or under `packets`.
@@ -118,7 +119,9 @@ private struct ListedPacket: Decodable {
     /// Writes a record of a capture.
     /// - Returns: false without a time.
     func append(to bytes: inout [UInt8]) -> Bool {
-        guard let time = nanoseconds(of: timestamp), time >= 0, time / 1_000_000_000 <= UInt32.max else { return false }
+        guard let time = WallTime(timestamp)?.nanoseconds, time >= 0, time / 1_000_000_000 <= UInt32.max else {
+            return false
+        }
         let (frame, least) = frame()
         let wire = max(size, UInt32(least))
         bytes.append(littleEndian: UInt32(time / 1_000_000_000))
@@ -204,50 +207,4 @@ extension [UInt8] {
             rest >>= 8
         }
     }
-}
-
-/// Of ISO 8601, `2025-12-08T10:30:00[.fraction][Z or +hh:mm]`, as nanoseconds since 1970; without a zone it is UTC.
-func nanoseconds(of text: String) -> Int64? {
-    var rest = Substring(text)
-    func number(_ digits: Int) -> Int64? {
-        let part = rest.prefix(digits)
-        guard part.utf8.count == digits, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        rest = rest.dropFirst(digits)
-        return Int64(part)
-    }
-    func skip(_ characters: String) -> Bool {
-        guard let next = rest.first, characters.contains(next) else { return false }
-        rest = rest.dropFirst()
-        return true
-    }
-    guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2), skip("T "),
-        let hour = number(2), skip(":"), let minute = number(2), skip(":"), let second = number(2),
-        (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61
-    else { return nil }
-    var fraction: Int64 = 0
-    if skip(".,") {
-        let digits = rest.prefix { ("0"..."9").contains($0) }
-        guard !digits.isEmpty else { return nil }
-        rest = rest.dropFirst(digits.count)
-        fraction = Int64(String(digits.prefix(9)).padding(to: 9)) ?? 0
-    }
-    var offset: Int64 = 0
-    if !rest.isEmpty, !skip("Zz") {
-        let sign: Int64 = rest.first == "-" ? -1 : 1
-        guard skip("+-"), let hours = number(2) else { return nil }
-        _ = skip(":")
-        guard let minutes = rest.isEmpty ? 0 : number(2) else { return nil }
-        offset = sign * (hours * 60 + minutes)
-    }
-    guard rest.isEmpty else { return nil }
-    // Days since 1970 by years that begin in March (Hinnant, days_from_civil).
-    let (y, m) = month > 2 ? (year, month - 3) : (year - 1, month + 9)
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468
-    let seconds = days * 86_400 + hour * 3_600 + (minute - offset) * 60 + second
-    let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflows ? nil : product + fraction
-}
-
-extension String {
-    fileprivate func padding(to digits: Int) -> String { self + String(repeating: "0", count: digits - count) }
 }

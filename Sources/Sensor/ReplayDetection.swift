@@ -1,5 +1,7 @@
 public import Detection
 import Flows
+public import Linux
+import Reports
 import Synchronization
 
 /// Judges the windows of a replay once all its workers have seen them, in order.
@@ -71,4 +73,12 @@ public struct ReplayFindings: Sendable {
     public var nearness: [ThreatClass: Detection.Nearness] = [:]
     /// What detectors had no room for.
     public var turnedAway: UInt64 = 0
+
+    /// Writes each event as a line of JSON: a threat, as the sensor tells it.
+    public func write(to output: borrowing Descriptor) throws(SystemError) {
+        for event in events {
+            let line = (Threat(event: event).json() + [0x0A]).span
+            try Linux.write(all: unsafe line.bytes, to: output.rawValue)
+        }
+    }
 }

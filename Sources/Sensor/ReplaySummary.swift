@@ -1,4 +1,5 @@
 import Capture
+import Detection
 public import Flows
 public import Packets
 import Reports
@@ -118,7 +119,11 @@ extension ReplaySummary {
             json.field("interim_records", interims)
             json.field("flows_evicted", table.evicted)
             json.field("established_flows_evicted", table.evictedEstablished)
-            json.array("incidents") { _ in }
+            json.array("incidents") { json in
+                for event in findings.events where event.incident.state == .closed {
+                    Threat(event.incident, ThreatContext(), .numbers).write(to: &json)
+                }
+            }
             if let span {
                 json.field("first", WallTime(nanoseconds: span.lowerBound), digits: .microseconds)
                 json.field("last", WallTime(nanoseconds: span.upperBound), digits: .microseconds)

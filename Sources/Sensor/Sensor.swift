@@ -22,7 +22,7 @@ public final class Sensor: SensorControl {
         var generator = SystemRandomNumberGenerator()
         let workers = configuration.capture.workers
         var flows = configuration.flows.settings
-        flows.observes = true
+        flows.observes = configuration.detect.isEnabled
         do throws(SystemError) {
             state = try SensorState(
                 version: version,
@@ -51,6 +51,7 @@ public final class Sensor: SensorControl {
             keeper: LocalKeeper(),
             publisher: publisher,
             flowPublisher: try FlowPublisher(configuration, redis: redis, logger: logger),
+            threatPublisher: try ThreatPublisher(configuration, redis: redis, logger: logger),
             shared: state,
             logger: logger
         )
@@ -107,6 +108,10 @@ public final class Sensor: SensorControl {
     }
 
     public func ports() async -> PortList { state.ports }
+
+    public func threats(_ query: ThreatQuery) async -> ThreatList { state.threats(query) }
+
+    public func threat(id: String) async -> Threat? { state.threat(id: id) }
 
     public func start() async throws(ControlError) { try await send(.start) }
 

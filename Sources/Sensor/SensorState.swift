@@ -1,3 +1,4 @@
+import Detection
 import Flows
 import Linux
 import Reports
@@ -19,6 +20,10 @@ final class SensorState: Sendable {
         var status: SensorStatus?
         var ports: PortList?
         var names: [UInt32: String] = [:]
+        /// Open ones, and those that closed last; nil when nothing is judged.
+        var incidents: [Incident]?
+        var turnedAway: UInt64 = 0
+        var home: [Prefix] = []
         var feed: PacketFeed
         var flows: RecentFlows
         var commands: [Command] = []
@@ -114,12 +119,62 @@ final class SensorState: Sendable {
     /// The latest status; before there is one, the caller waits for it.
     func status() async -> SensorStatus {
         while true {
-            if let status = snapshot.withLock({ $0.status }) { return status }
+            let latest = snapshot.withLock { ($0.status, $0.incidents, $0.turnedAway) }
+            if var status = latest.0 {
+                status.threats = latest.1.map { ThreatCounts($0, turnedAway: latest.2) }
+                return status
+            }
             try? await Task.sleep(for: .milliseconds(20))
         }
     }
 
     var ports: PortList { snapshot.withLock { $0.ports } ?? PortList(time: .now, tcp: [], udp: []) }
+
+    // MARK: Incidents
+
+    /// - Parameters:
+    ///   - turnedAway: what detectors had no room for, since the start.
+    ///   - home: this host's own addresses.
+    func update(_ incidents: IncidentTable, turnedAway: UInt64, home: [Prefix]) {
+        let all = (incidents.open.values + incidents.closed).sorted(by: Self.isNewer)
+        snapshot.withLock {
+            $0.incidents = all
+            $0.turnedAway = turnedAway
+            $0.home = home
+        }
+    }
+
+    private static func isNewer(_ left: Incident, than right: Incident) -> Bool {
+        left.opened == right.opened ? left.id < right.id : left.opened > right.opened
+    }
+
+    /// What incidents are shown with.
+    var threatContext: ThreatContext {
+        snapshot.withLock { ThreatContext(interfaces: $0.names, ports: $0.ports, home: $0.home) }
+    }
+
+    private var incidents: [Incident] { snapshot.withLock { $0.incidents ?? [] } }
+
+    func threats(_ query: ThreatQuery) -> ThreatList {
+        let (now, context) = (WallTime.now, threatContext)
+        return ThreatList(
+            time: now,
+            threats: incidents.filter { query.asksFor($0, now: now) }.map { Threat($0, context, .brief) }
+        )
+    }
+
+    func threat(id: String) -> Threat? {
+        incidents.first { $0.id == id }.map { Threat($0, threatContext) }
+    }
+
+    /// The newest open incidents, at most `count`, and how many are open.
+    func openThreats(_ count: Int) -> (newest: [Threat], total: Int) {
+        let open = incidents.filter { $0.state != .closed }
+        let context = threatContext
+        return (open.prefix(count).map { Threat($0, context, .brief) }, open.count)
+    }
+
+    // MARK: Flows and packets
 
     func add(_ flows: [FlowRecord]) { snapshot.withLock { $0.flows.add(flows) } }
 
@@ -133,5 +188,16 @@ final class SensorState: Sendable {
             snapshot.feed.update(from: workers)
             return snapshot.feed.list(count: count, after: sequence, names: snapshot.names)
         }
+    }
+}
+
+extension ThreatCounts {
+    init(_ incidents: [Incident], turnedAway: UInt64) {
+        self.init()
+        let open = incidents.filter { $0.state != .closed }
+        self.open = open.count
+        highest = open.map(\.severity).max()
+        closed = incidents.count - open.count
+        self.turnedAway = turnedAway
     }
 }

@@ -103,13 +103,14 @@ struct PacketPrinter {
             for packet in packets { try Terminal.print(Array(try encoder.encode(packet)) + Array("\n".utf8)) }
             return
         }
-        let heading = "TIME             IFACE       DIR  PROTO     SIZE  SOURCE -> DESTINATION"
-        if isFirst { try Terminal.print(Terminal.styled(heading, .dim)) }
+        if isFirst { try Terminal.print(Terminal.styled(Self.heading, .dim)) }
         isFirst = false
         try Terminal.print(packets.map(Self.line).joined(separator: "\n"))
     }
 
-    private static func line(_ packet: PacketRows.Packet) -> String {
+    static let heading = "TIME             IFACE       DIR  PROTO     SIZE  SOURCE -> DESTINATION"
+
+    static func line(_ packet: PacketRows.Packet) -> String {
         let time = packet.timestamp.dropFirst(11).prefix(15)
         let tag = packet.vlan.map { " vlan \($0)" } ?? ""
         let text =
@@ -118,11 +119,6 @@ struct PacketPrinter {
             + "\(end(packet.srcIp, packet.srcPort)) -> \(end(packet.destIp, packet.destPort))"
             + (packet.flags.map { " " + names(of: $0) } ?? "") + tag
         return String(harmless: text.utf8, limit: 512)
-    }
-
-    private static func padded(_ text: some StringProtocol, _ width: Int, right: Bool = false) -> String {
-        let blanks = String(repeating: " ", count: max(0, width - text.count))
-        return right ? blanks + text : text + blanks
     }
 
     private static func end(_ address: String?, _ port: UInt16?) -> String {

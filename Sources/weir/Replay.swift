@@ -32,6 +32,9 @@ struct ReplayFiles: ParsableCommand {
     )
     var flows: String?
 
+    @Option(name: .long, help: ArgumentHelp("Write each event of an incident as a line of JSON.", valueName: "file"))
+    var events: String?
+
     @Option(
         name: .long,
         help: "Features by their definitions (corrected), or with the numbers and endings of CICFlowMeter 4 (cic)."
@@ -93,6 +96,7 @@ struct ReplayFiles: ParsableCommand {
         if let flows, Self.format(of: flows) == nil {
             throw ValidationError("--flows takes a name that ends in .csv, .jsonl or .json, or -, not \(flows)")
         }
+        if let events, events == "-" || events.isEmpty { throw ValidationError("--events takes a file's name") }
         if json, flows == "-" { throw ValidationError("--json and --flows - cannot both have standard output") }
         if files.count(where: { $0 == "-" }) > 1 { throw ValidationError("standard input can be read once") }
     }
@@ -139,6 +143,7 @@ struct ReplayFiles: ParsableCommand {
             throw failure(.cannotCreate, "\(flows == "-" ? "standard output" : flows ?? ""): \(error)")
         }
         progress.clear()
+        if let events { try write(summary.findings, to: events) }
         for file in summary.files {
             if let failure = file.failure { say("weir: \(failure)") }
         }
@@ -156,6 +161,14 @@ struct ReplayFiles: ParsableCommand {
         let failed = summary.files.filter { $0.failure != nil }
         if failed.isEmpty { return }
         throw ExitCode((failed.allSatisfy(\.isUnreadable) ? ExitStatus.noInput : .badData).rawValue)
+    }
+
+    private func write(_ findings: ReplayFindings, to name: String) throws {
+        do throws(SystemError) {
+            try findings.write(to: try open(name))
+        } catch {
+            throw failure(.cannotCreate, "\(name): \(error)")
+        }
     }
 
     private func open(_ name: String) throws(SystemError) -> Descriptor {

@@ -15,8 +15,10 @@ struct Status: ParsableCommand {
         do throws(SensorClient.ClientError) {
             let body = try client.get("/api/status")
             let status = try StatusAnswer(body)
+            let hasThreats = !json && status.threats.map { $0.open > 0 } ?? false
+            let threats = hasThreats ? try ThreatRows(try client.get("/api/threats?state=open")).threats : []
             do {
-                try Terminal.print(json ? body + Array("\n".utf8) : Array((status.text + "\n").utf8))
+                try Terminal.print(json ? body + Array("\n".utf8) : Array((status.text(threats) + "\n").utf8))
             } catch {
                 throw .failed(error)
             }
@@ -74,6 +76,13 @@ struct StatusAnswer: Decodable {
         var delivered, refused, lost, waiting: UInt64
     }
 
+    struct Threats: Decodable {
+        var open: Int
+        var highest: String
+        var closed: Int
+        var turnedAway: UInt64
+    }
+
     struct KernelMemory: Decodable {
         var maps: UInt64
         var rings: UInt64
@@ -93,6 +102,8 @@ struct StatusAnswer: Decodable {
     var sampling: Sampling
     var redis: Redis?
     var kernelMemory: KernelMemory
+    /// Nil: nothing is judged.
+    var threats: Threats?
     var sinks: [Sink]
     var flows: Flows
 
@@ -104,7 +115,8 @@ struct StatusAnswer: Decodable {
         }
     }
 
-    var text: String {
+    /// - Parameter open: incidents, newest first.
+    func text(_ open: [ThreatAnswer] = []) -> String {
         let state = monitoringActive ? Terminal.styled("monitoring", .green) : Terminal.styled("stopped", .yellow)
         var parts = ["weir \(version): \(state), up \(Self.duration(uptime))"]
 
@@ -136,11 +148,15 @@ struct StatusAnswer: Decodable {
         ])
         let turnedAway = flows.evicted > 0 || flows.missed > 0
         facts.add(["Flows", .init(flowsText, turnedAway ? .yellow : .plain)])
+        facts.add(["Threats", .init(threatsText, threats.map { $0.open > 0 } ?? false ? .red : .plain)])
         facts.add(["Redis", .init(redisText, redis?.state == "connected" ? .plain : .yellow)])
         for sink in sinks { facts.add([.init(sink.name), .init(text(of: sink), isWell(sink) ? .plain : .yellow)]) }
         let memory = "\(formattedBytes(kernelMemory.maps)) maps, \(formattedBytes(kernelMemory.rings)) rings"
         facts.add(["Kernel memory", .init(memory)])
         parts.append(facts.description)
+        if !open.isEmpty {
+            parts.append(([ThreatAnswer.heading] + open.prefix(Self.mostThreats).map(\.line)).joined(separator: "\n"))
+        }
         return parts.joined(separator: "\n\n")
     }
 
@@ -153,6 +169,15 @@ struct StatusAnswer: Decodable {
     private var flowsText: String {
         "\(formattedCount(flows.open)) open, \(formattedCount(flows.ended)) ended, "
             + "\(formattedCount(flows.evicted)) made room for others, \(formattedCount(flows.missed)) records missed"
+    }
+
+    private static let mostThreats = 10
+
+    private var threatsText: String {
+        guard let threats else { return "nothing is judged" }
+        let away = threats.turnedAway > 0 ? ", \(formattedCount(threats.turnedAway)) found no room" : ""
+        let highest = threats.open > 0 ? ", the highest \(threats.highest)" : ""
+        return "\(threats.open) open\(highest), \(threats.closed) closed\(away)"
     }
 
     private var redisText: String {

@@ -94,6 +94,12 @@ func formattedBytes(_ count: UInt64) -> String {
     return "\(decimal(value)) PiB"
 }
 
+/// With blanks behind it, or in front, up to a width.
+func padded(_ text: some StringProtocol, _ width: Int, right: Bool = false) -> String {
+    let blanks = String(repeating: " ", count: max(0, width - text.count))
+    return right ? blanks + text : text + blanks
+}
+
 /// With commas between thousands.
 func formattedCount(_ count: UInt64) -> String {
     let digits = Array(String(count))

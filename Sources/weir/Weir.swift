@@ -9,7 +9,8 @@ struct Weir: ParsableCommand {
         abstract: "Measures the traffic of this host without stopping it.",
         version: version,
         subcommands: [
-            Run.self, ReplayFiles.self, Ports.self, Packets.self, Status.self, Doctor.self, Check.self, Verify.self,
+            Run.self, ReplayFiles.self, Ports.self, Packets.self, Threats.self, Status.self, Doctor.self, Check.self,
+            Verify.self, Demo.self, DemoTraffic.self,
         ]
     )
 }

@@ -1,3 +1,4 @@
+import Detection
 import FoundationEssentials
 import Glibc
 import Linux
@@ -20,6 +21,43 @@ import Testing
             let packets = try await exchange(path, "GET /api/packets?count=3&after=7 HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(packets.code == 200)
             #expect(control.asked == Asked(count: 3, after: 7))
+        }
+    }
+
+    @Test func threatsAreListedAndShownWhole() async throws {
+        try await serve { (control, path) async throws in
+            let list = try await exchange(path, "GET /api/threats HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(list.code == 200)
+            #expect(list.body == String(decoding: await control.threats(ThreatQuery()).json(), as: UTF8.self))
+            #expect(list.body.hasSuffix(#"],"total_count":1,"timestamp":"1970-01-01T00:00:00.000Z"}"#))
+            #expect(control.query == ThreatQuery())
+            let id = TestControl.incident.id
+            #expect(list.body.contains(#""evidence_url":"/api/threats/\#(id)""#))
+            let whole = try await exchange(path, "GET /api/threats/\(id) HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(whole.code == 200)
+            #expect(whole.body == String(decoding: Threat(TestControl.incident).json(), as: UTF8.self))
+            #expect(whole.body.contains(#""evidence":{"measures":[]"#))
+        }
+    }
+
+    @Test(
+        arguments: [
+            (
+                "?since=2025-12-08T10:30:00Z&state=open&class=scan.vertical",
+                ThreatQuery(
+                    since: WallTime(nanoseconds: 1_765_189_800_000_000_000),
+                    states: [.opened, .escalated, .ongoing],
+                    threatClass: "scan.vertical"
+                )
+            ),
+            ("?since=2025-12-08T10%3A30%3A00.5Z", ThreatQuery(since: WallTime(nanoseconds: 1_765_189_800_500_000_000))),
+            ("?state=closed", ThreatQuery(states: [.closed])), ("?class=edos", ThreatQuery(threatClass: "edos")),
+        ]
+    )
+    func threatsAreAskedForByTimeStateAndClass(query: String, expected: ThreatQuery) async throws {
+        try await serve { (control, path) async throws in
+            #expect(try await exchange(path, "GET /api/threats\(query) HTTP/1.1\r\nHost: x\r\n\r\n").code == 200)
+            #expect(control.query == expected)
         }
     }
 
@@ -61,6 +99,13 @@ import Testing
         ("GET /api/nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
         ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
         ("GET /api/../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
+        ("GET /api/threats/ HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
+        ("GET /api/threats/0123456789abcdef HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
+        ("GET /api/threats/../status HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
+        ("DELETE /api/threats/0123456789abcdef HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
+        ("GET /api/threats?since=yesterday HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        ("GET /api/threats?since=2262-04-11T23:47:16.9Z HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        ("GET /api/threats?state=new HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
         ("POST /api/status HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, "method_not_allowed"),
         ("GET /api/monitoring/stop HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
         ("DELETE /api/packets HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),

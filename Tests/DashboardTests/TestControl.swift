@@ -1,7 +1,9 @@
+import Detection
 import FoundationEssentials
 import Glibc
 import Linux
 import Logging
+import Packets
 import Reports
 import Synchronization
 import Testing
@@ -19,12 +21,14 @@ final class TestControl: SensorControl {
     private struct State {
         var isActive = true
         var asked: Asked?
+        var query: ThreatQuery?
         var failure: String?
     }
 
     private let state = Mutex(State())
 
     var asked: Asked? { state.withLock { $0.asked } }
+    var query: ThreatQuery? { state.withLock { $0.query } }
     var failure: String? {
         get { state.withLock { $0.failure } }
         set { state.withLock { $0.failure = newValue } }
@@ -55,6 +59,21 @@ final class TestControl: SensorControl {
     func ports() async -> PortList {
         PortList(time: WallTime(nanoseconds: 1), tcp: [], udp: [])
     }
+
+    func threats(_ query: ThreatQuery) async -> ThreatList {
+        state.withLock { $0.query = query }
+        return ThreatList(time: WallTime(nanoseconds: 1), threats: [Threat(Self.incident, .init(), .brief)])
+    }
+
+    func threat(id: String) async -> Threat? { id == Self.incident.id ? Threat(Self.incident) : nil }
+
+    /// The one that it holds.
+    static let incident: Incident = {
+        var table = IncidentTable(IncidentSettings(), sensor: "test")
+        let subject = Subject(Address(ipv4: 0xC000_0201), .ipv4)
+        let events = table.take([Finding(.flood(.syn), subject, ratio: 2)], at: 1_765_189_800_000_000_000)
+        return events[0].incident
+    }()
 
     func start() async throws(ControlError) {
         let wasActive = state.withLock { state in

@@ -61,6 +61,8 @@ import Testing
         let incident = try #require(table.open.values.first)
         #expect(abs(incident.distinctSources - 100_000) < 15_000)
         #expect(incident.topSources.count == 20)
+        #expect(incident.topSources.allSatisfy { $0.count <= 2 }, "no more than each has for certain")
+        #expect(incident.countOfSources == 100_001)
     }
 
     @Test func `More subjects than there is room for are folded and counted`() {

@@ -41,7 +41,7 @@ struct FlowFileTests {
         path: String? = nil,
         changes: SinkChanges = SinkChanges()
     ) throws -> Sink {
-        let settings = FlowFileSettings(
+        let settings = LineFileSettings(
             path: path ?? self.path,
             size: size,
             keep: keep,
@@ -186,6 +186,19 @@ struct FlowFileTests {
         #expect(text(of: victim) == "{precious}" && text(of: directory.path + "/made") == nil)
         if kind == "other" { #expect(text(of: path) == "root:x:0:0\n") }
         #expect(sink.status.lost == 10 && sink.status.addsUp)
+    }
+
+    @Test("Events of incidents have files of their own, whose messages name their keys")
+    func threats() throws {
+        try write("root:x:0:0\n", to: directory.path + "/other")
+        for (name, isOurs) in [("threats.jsonl", true), ("other", false)] {
+            let sink = try Sink(threats: LineFileSettings(path: "\(directory.path)/\(name)")) { _ in }
+            sink.offer(documents(0..<3))
+            #expect(sink.finish() == isOurs)
+            #expect(sink.status.name == "publish.threats.file")
+            #expect(isOurs || sink.status.cause.contains("holds something else than threats"), "\(sink.status)")
+        }
+        #expect(numbers(text(of: directory.path + "/threats.jsonl")) == [0, 1, 2])
     }
 
     @Test("A file of another user is not written to", .enabled(if: geteuid() == 0, "needs root"))

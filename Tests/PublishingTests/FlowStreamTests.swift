@@ -230,6 +230,24 @@ struct FlowStreamTests {
         #expect(residentMemory() - before < 16_384)
     }
 
+    @Test("Events of incidents stand in their stream as the field event")
+    func threats() throws {
+        let server = try #require(RedisServer())
+        let settings = StreamSettings(
+            address: try RedisAddress("unix://\(server.socket)"),
+            key: "weir:threats",
+            length: 10_000
+        )
+        let sink = try Sink(threats: settings) { _ in }
+        sink.offer(documents(0..<2))
+        #expect(sink.finish())
+        #expect(sink.status.name == "publish.threats.stream" && sink.status.delivered == 2)
+        let lines = server.cli("XRANGE", "weir:threats", "-", "+").split(separator: "\n")
+        try #require(lines.count == 6)
+        #expect([lines[1], lines[4]] == ["event", "event"])
+        #expect([lines[2], lines[5]].map { number(in: $0) } == [0, 1])
+    }
+
     @Test("Threat sources have the fields that the original's map reads, with the resource in msg")
     func networkEvents() throws {
         let server = try #require(RedisServer())

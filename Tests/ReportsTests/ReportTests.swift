@@ -1,3 +1,4 @@
+import Detection
 import Reports
 import Support
 import Testing
@@ -30,7 +31,8 @@ struct ReportTests {
             points: points(30),
             ports: [port(443), port(22), port(3389, risk: .high)],
             udpPorts: [port(53, .udp), port(5353, .udp)],
-            interfaces: [interface(2), interface(3)]
+            interfaces: [interface(2), interface(3)],
+            threats: openThreats(3)
         )
         #expect(ClientRules.violations(of: full.json()) == [])
         #expect(ClientRules.violations(of: report(points: [], ports: []).json()) == [])
@@ -124,6 +126,32 @@ struct ReportSizeTests {
         #expect(shown > 30 && shown < 900)
         #expect(text.contains(#""networkSpeedsTotal":900"#) && !text.contains("interfacesTotal"))
         #expect(text.contains(#""download":899.12"#) && !text.contains(#""download":0.12,"#))
+    }
+
+    @Test("Twenty threats are shown, the newest, and go last when room is short")
+    func threats() {
+        let few = report(threats: openThreats(20))
+        #expect(text(few.json()).ranges(of: #""evidence_url""#).count == 20)
+        #expect(!text(few.json()).contains("threatsTotal"))
+        let many = text(report(threats: openThreats(21)).json())
+        #expect(many.ranges(of: #""evidence_url""#).count == 20 && many.contains(#""threatsTotal":21"#))
+        #expect(many.contains(#""dest_ip":"192.0.2.20""#) && !many.contains(#""dest_ip":"192.0.2.0""#))
+
+        // Six bytes each.
+        let nasty = String(repeating: "\u{1}", count: 200)
+        let wordy = openThreats(20) { $0.summary = nasty }
+        let ports = (1...1_000).map { port(UInt16($0), risk: .high) }
+        let full = report(ports: ports, interfaces: (1...9).map { interface($0) }, threats: wordy).json()
+        #expect(full.count <= Report.sizeLimit && full.count > 63_000)
+        #expect(text(full).ranges(of: #""evidence_url""#).count == 20, "ports go before threats")
+        #expect(text(full).contains(#""interfaces":[]"#) && text(full).contains(#""openPortsTotal":1000"#))
+        let nastier = String(repeating: "\u{1}", count: 500)
+        let wordier = openThreats(20) { ($0.summary, $0.advice) = (nastier, nastier) }
+        let cut = text(report(ports: ports, threats: wordier).json())
+        let shown = cut.ranges(of: #""evidence_url""#).count
+        #expect(cut.utf8.count <= Report.sizeLimit && shown < 20 && shown > 5, "\(shown)")
+        #expect(cut.contains(#""openPorts":[]"#) && cut.contains(#""threatsTotal":20"#))
+        #expect(cut.contains(#""dest_ip":"192.0.2.19""#), "the newest stay")
     }
 
     @Test("Many rows that cannot fit cost no more than some milliseconds")

@@ -82,7 +82,8 @@ func report(
     points speeds: [SpeedPoint] = [SpeedPoint(time: noon, download: 85.5, upload: 23.2)],
     ports: [OpenPort] = [port(22, risk: .medium)],
     udpPorts: [OpenPort] = [],
-    interfaces: [InterfaceTotals] = []
+    interfaces: [InterfaceTotals] = [],
+    threats: [Threat] = []
 ) -> Report {
     Report(
         time: noon,
@@ -92,6 +93,7 @@ func report(
         ports: ports,
         udpPorts: udpPorts,
         interfaces: interfaces,
+        threats: threats,
         ledger: LedgerCounts(offered: 10, skipped: 4, kept: 6, dropped: 1, read: 5, decoded: 3, malformed: 1, shed: 1),
         sampling: SamplingStatus(oneIn: 1, state: .normal)
     )

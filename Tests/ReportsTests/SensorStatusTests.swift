@@ -1,3 +1,4 @@
+import Detection
 import Reports
 import Support
 import Testing
@@ -36,10 +37,23 @@ struct SensorStatusTests {
         #expect(json.contains(#""unknown_interface":0},"flows":{"open":0,"#))
         #expect(
             json.hasSuffix(
-                #""sinks":[{"name":"publish.flows.file","state":"starting","cause":"","address":"/var/lib/weir/flows.jsonl","#
+                #""threats":null,"sinks":[{"name":"publish.flows.file","state":"starting","cause":"","address":"/var/lib/weir/flows.jsonl","#
                     + #""offered":0,"delivered":0,"refused":0,"lost":0,"waiting":0,"errors":{}}]}"#
             )
         )
+    }
+
+    @Test("Threats are counted, by the highest severity of those that are open")
+    func threats() {
+        var status = status
+        var counts = ThreatCounts()
+        (counts.open, counts.highest, counts.closed, counts.turnedAway) = (2, .critical, 7, 1)
+        status.threats = counts
+        #expect(
+            text(status.json()).contains(#""threats":{"open":2,"highest":"Critical","closed":7,"turned_away":1},"#)
+        )
+        status.threats = ThreatCounts()
+        #expect(text(status.json()).contains(#""threats":{"open":0,"highest":"","closed":0,"turned_away":0},"#))
     }
 
     @Test("It is JSON", .enabled(if: ClientRules.isAvailable, "needs python3"))

@@ -19,6 +19,21 @@ struct WallTimeTests {
         #expect(WallTime(nanoseconds: nanoseconds).formatted(digits) == expected)
     }
 
+    @Test(
+        "Times as people and programs write them",
+        arguments: [
+            ("2025-12-08T10:30:00Z", 1_765_189_800_000_000_000), ("2025-12-08 10:30:00", 1_765_189_800_000_000_000),
+            ("2025-12-08T10:30:00.123456789012Z", 1_765_189_800_123_456_789),
+            ("2025-12-08T12:30:00,5+02:00", 1_765_189_800_500_000_000),
+            ("2262-04-11T23:47:16.854775807Z", Int64.max), ("2262-04-11T23:47:16.9Z", nil),
+            ("9999-12-31T23:59:59Z", nil), ("2025-12-08", nil), ("2025-13-08T10:30:00Z", nil),
+            ("2025-12-08T10:30:00.Z", nil), ("2025-12-08T10:30:00Zx", nil), ("", nil), ("+025-12-08T10:30:00Z", nil),
+        ] as [(String, Int64?)]
+    )
+    func read(text: String, expected: Int64?) {
+        #expect(WallTime(text)?.nanoseconds == expected)
+    }
+
     @Test("Every day to 2261 as Python has it", .enabled(if: ClientRules.isAvailable, "needs python3"))
     func everyDay() {
         let lines = (0..<106_000).map { WallTime(nanoseconds: $0 * 86_400_000_000_000).formatted(.none) }

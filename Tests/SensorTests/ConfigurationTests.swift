@@ -1,5 +1,7 @@
+import Detection
 import Flows
 import Glibc
+import Packets
 import Publishing
 import Testing
 
@@ -47,6 +49,8 @@ import Testing
         #expect(standard.capture.memory == 33_554_432)
         #expect(standard.count.clients == 65_536)
         #expect(standard.log.file == "network_monitor.log")
+        #expect(standard.publish.threats.stream == "weir:threats" && standard.publish.threats.length == 10_000)
+        #expect(standard.detect.isEnabled && standard.detect.settings == DetectionSettings())
     }
 
     @Test func flagBeatsEnvironmentBeatsFileBeatsDefault() throws {
@@ -77,7 +81,8 @@ import Testing
         #expect(Set(Self.samples.map(\.key)) == Set(Configuration.settings.map(\.key)))
         for sample in Self.samples {
             let setting = try #require(Configuration.settings.first { $0.key == sample.key })
-            let fromFile = try load("\(sample.key): \(sample.value)").configuration
+            let value = setting.isList ? "[\(sample.value)]" : sample.value
+            let fromFile = try load("\(sample.key): \(value)").configuration
             let fromEnvironment = try load(environment: [setting.variable: sample.value]).configuration
             #expect(fromFile != Configuration(), "\(sample.key)")
             #expect(fromFile == fromEnvironment, "\(sample.key)")
@@ -99,6 +104,13 @@ import Testing
         ("publish.flows.http", "http://ml:23333/predict/batch"), ("publish.flows.queue", "1 MiB"),
         ("flows.profile", "cic"), ("flows.idle", "15"), ("flows.active", "never"), ("flows.close", "0"),
         ("flows.interim", "60"), ("flows.memory", "64 MiB"), ("flows.entropy", "all"), ("flows.recent", "1"),
+        ("publish.threats.stream", "other"), ("publish.threats.length", "5"), ("publish.threats.file", "t.jsonl"),
+        ("publish.threats.size", "1 MiB"), ("publish.threats.keep", "0"),
+        ("publish.events.stream", "ml:network_events"),
+        ("publish.events.length", "5"), ("detect.enabled", "false"), ("detect.scale", "0.5"),
+        ("detect.home", "192.0.2.0/24, 2001:db8::/32"), ("detect.allow", "192.0.2.0/24, 198.51.100.7 22"),
+        ("detect.incidents.off", "0.5"), ("detect.incidents.off_delay", "10"), ("detect.incidents.hold", "0"),
+        ("detect.incidents.repeat", "1.5"), ("detect.incidents.open", "10"), ("detect.incidents.closed", "10"),
     ]
 
     @Test(arguments: [
@@ -154,6 +166,32 @@ import Testing
         ("flows.entropy", ["none", "first", "all"], ["some"]),
         ("flows.recent", ["1", "262144"], ["0", "262145"]),
         ("disk.path", ["/"], ["x"]),
+        ("publish.threats.stream", ["weir:threats", "\"\""], ["\"a b\""]),
+        ("publish.threats.length", ["1", "100000000"], ["0", "100000001"]),
+        ("publish.threats.file", ["\"\"", "/var/log/t.jsonl", "t.jsonl"], ["dir/"]),
+        ("publish.threats.size", ["64 KiB", "1024 GiB"], ["65535", "1025 GiB"]),
+        ("publish.threats.keep", ["0", "1000"], ["-1", "1001"]),
+        ("publish.events.stream", ["ml:network_events", "\"\""], ["\"a b\""]),
+        ("publish.events.length", ["1", "100000000"], ["0", "100000001"]),
+        ("detect.enabled", ["true", "false"], ["yes", "1", "\"\""]),
+        ("detect.scale", ["0.01", "100"], ["0", "101", "nan"]),
+        ("detect.incidents.off", ["0.1", "1"], ["0", "1.1"]),
+        ("detect.incidents.off_delay", ["1", "86400"], ["0.5", "inf"]),
+        ("detect.incidents.hold", ["0", "86400"], ["-1", "86401"]),
+        ("detect.incidents.repeat", ["1", "86400"], ["0", "nan"]),
+        ("detect.incidents.open", ["1", "4096"], ["0", "4097"]),
+        ("detect.incidents.closed", ["1", "4096"], ["0", "4097"]),
+        (
+            "detect.home", ["[]", "[192.0.2.0/24]", "[\"::/0\", 192.0.2.1, 10.0.0.0/8]"],
+            ["[192.0.2.0/33]", "[192.0.2.1/24]", "[192.0.2]", "[localhost]", "[192.0.2.0/+8]", "[192.0.2.0/24 22]"]
+        ),
+        (
+            "detect.allow", ["[]", "[192.0.2.0/24]", "[192.0.2.1 22, 10.0.0.0/8 8000-8010, \"2001:db8::/32 443\"]"],
+            [
+                "[192.0.2.1 0]", "[192.0.2.1 22-21]", "[192.0.2.1 65536]", "[192.0.2.1 ssh]", "[192.0.2.1 22 23]",
+                "[192.0.2.1:22]", "[192.0.2.1 1-2-3]", "[\" \"]", "[192.0.2.1/24 22]",
+            ]
+        ),
     ])
     func rangesHold(key: String, allowed: [String], refused: [String]) throws {
         let setting = try #require(Configuration.settings.first { $0.key == key })
@@ -222,7 +260,54 @@ import Testing
         #expect(Configuration().flowFile == nil)
         let text = "data_dir: /d\npublish: {flows: {file: f}}"
         #expect(try load(text).configuration.flowFile == "/d/f")
+        #expect(Configuration().threatFile == nil)
+        #expect(try load("data_dir: /d\npublish: {threats: {file: t}}").configuration.threatFile == "/d/t")
         #expect(try load("publish.flows.file: /var/log/f").configuration.flowFile == "/var/log/f")
+    }
+
+    @Test func incidentsAndLevelsAreTakenFromTheirKeys() throws {
+        let text = """
+            detect:
+              scale: 0.5
+              home: [192.0.2.0/24]
+              allow:
+                - 198.51.100.7 22-25
+                - 2001:db8::/32
+              incidents: {off_delay: 0x1p1, hold: 1.5, repeat: 2, open: 3, closed: 4, off: 0.6}
+            """
+        let detect = try load(text).configuration.detect
+        #expect(detect.home == [Prefix(Address(ipv4: 0xC000_0200), .ipv4, bits: 24)])
+        #expect(detect.settings.scale == 0.5)
+        let v6 = Prefix(Address(high: 0x2001_0DB8 << 32, low: 0), .ipv6, bits: 32)
+        let v4 = Prefix(Address(ipv4: 0xC633_6407), .ipv4, bits: 32)
+        #expect(detect.settings.allow == [AllowRule(v4, ports: 22...25), AllowRule(v6)])
+        let incidents = detect.settings.incidents
+        #expect(incidents.offDelay == 2_000_000_000 && incidents.hold == 1_500_000_000)
+        #expect(incidents.repeats == 2_000_000_000 && incidents.off == 0.6)
+        #expect(incidents.open == 3 && incidents.closed == 4)
+    }
+
+    @Test(arguments: [
+        ("192.0.2.1/24", "\"192.0.2.1/24\" has bits set behind its length; write 192.0.2.0/24"),
+        ("2001:db8::1/32", "\"2001:db8::1/32\" has bits set behind its length; write 2001:db8::/32"),
+        ("10.0.0.0/40", "\"10.0.0.0/40\" has no length from 0 to 32 behind its /"),
+        ("host.example", "\"host.example\" begins with no address; write 192.0.2.0/24 or 2001:db8::1"),
+        (
+            "192.0.2.1 http",
+            "\"192.0.2.1 http\" has no ports behind its prefix; write one as 22, or a range as 8000-8010"
+        ),
+    ])
+    func aRuleThatCannotBeReadSaysWhy(rule: String, reason: String) throws {
+        let found = try problems("detect.allow: [\"\(rule)\"]")
+        #expect(found.map(\.key) == ["detect.allow"])
+        #expect(found.first?.message.hasPrefix("is not allowed: \(reason); allowed: ") == true, "\(found)")
+    }
+
+    @Test func rulesAreWrittenAsTheyAreRead() throws {
+        for text in ["192.0.2.0/24", "192.0.2.7 22", "10.0.0.0/8 8000-8010", "::/0", "2001:db8::1 53", "0.0.0.0/0"] {
+            #expect(try AllowRule(text: text).text == text)
+        }
+        #expect(try AllowRule(text: " 192.0.2.7/32   22-22 ").text == "192.0.2.7 22")
     }
 
     @Test func aPasswordInAServiceURLIsNotQuoted() throws {

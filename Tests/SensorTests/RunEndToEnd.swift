@@ -39,6 +39,27 @@ extension EndToEnd {
             #expect(violations == [])
         }
 
+        @Test("who asks for threats gets a list, and for one that is not held a reason")
+        func threats() throws {
+            let pair = try Neighbours.make("threats")
+            let sensor = try Self.run(pair, ["--interface", VethPair.near])
+            try sensor.waitUntilWatching(VethPair.near)
+            let body = try #require(sensor.request("GET", "/api/threats?state=open")?.body)
+            #expect(String(decoding: body, as: UTF8.self).hasPrefix(#"{"threats":[],"total_count":0,"timestamp":""#))
+            let one = try #require(sensor.request("GET", "/api/threats/0123456789abcdef"))
+            #expect(one.status == 404 && ClientRules.parseError(one.body) == nil)
+            func weir(_ arguments: String...) -> ChildProcess.Outcome {
+                ChildProcess.run([RunningSensor.binary, "threats", "--data-dir", sensor.dataDirectory] + arguments)
+            }
+            let none = weir()
+            #expect(none.status == 0 && none.text == "weir: no incident is open, and none closed lately\n")
+            #expect(weir("--json", "--all").text.hasPrefix(#"{"threats":[],"#))
+            let missing = weir("0123456789abcdef")
+            #expect(missing.status == 66 && missing.text.contains("holds no incident 0123456789abcdef"))
+            let status = sensor.request("GET", "/api/status").map { String(decoding: $0.body, as: UTF8.self) }
+            #expect(status?.contains(#"{"name":"publish.threats.stream","state":"starting","#) == true)
+        }
+
         @Test("all is every interface that is up, new ones too, without lo")
         func allInterfaces() throws {
             let pair = try Neighbours.make("all")

@@ -9,7 +9,9 @@ import Testing
         ["run", "--interface", "eth0", "--interface", "wg0", "--redis", "redis://h", "--resource-id", "r"],
         ["run", "--config", "/x", "--data-dir", "/y"], ["ports", "--range", "1-1024", "--json"],
         ["packets", "--count", "5", "--follow", "--json"], ["packets", "-c", "5", "-f"], ["status", "--json"],
-        ["doctor", "--json"], ["check", "--config", "/x", "--list"], ["check", "--template"],
+        ["threats"], ["threats", "--follow", "--json"],
+        ["threats", "-a", "--json"], ["threats", "0123456789abcdef", "--json"], ["doctor", "--json"],
+        ["check", "--config", "/x", "--list"], ["check", "--template"],
     ])
     func commandsAreUnderstood(arguments: [String]) throws {
         _ = try Weir.parseAsRoot(arguments)
@@ -17,6 +19,7 @@ import Testing
 
     @Test(arguments: [
         ["runn"], ["run", "--interfaces", "x"], ["packets", "--count", "1001"], ["packets", "--count", "x"],
+        ["threats", "../status"], ["threats", "0123456789abcdef", "--follow"], ["threats", "1", "2"],
     ])
     func wrongUsageExitsWith64(arguments: [String]) {
         do {
@@ -87,7 +90,7 @@ import Testing
             kernelMemory: .init(maps: 1 << 20, rings: 32 << 20),
             sinks: [sink]
         )
-        let text = try StatusAnswer(status.json()).text
+        let text = try StatusAnswer(status.json()).text()
         for part in [
             "weir 9: monitoring, up 1 min 1 s", "1,000", "2.0 KiB", "eth1", "one in 4, overload", "down (refused)",
             "publish.flows.http", "down (no answer in time), http://ml:80/predict/batch, 1,500 delivered, 0 waiting",

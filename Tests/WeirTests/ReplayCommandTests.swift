@@ -11,7 +11,7 @@ import Testing
         ["replay", "x.pcap"], ["replay", "-"], ["replay", "a", "b", "--flows", "o.csv", "--profile", "cic"],
         ["replay", "a", "--flows", "-"], ["replay", "a", "--flows", "O.JSONL", "--entropy", "all", "--interim", "10"],
         ["replay", "a", "--idle-timeout", "0", "--active-timeout", "0.5", "--speed", "2.5", "--workers", "64"],
-        ["replay", "a", "--json", "--inner", "--memory", "1"],
+        ["replay", "a", "--events", "e.jsonl"], ["replay", "a", "--json", "--inner", "--memory", "1"],
     ])
     func isUnderstood(arguments: [String]) throws {
         _ = try Weir.parseAsRoot(arguments)
@@ -21,7 +21,7 @@ import Testing
         ["replay"], ["replay", "a", "--flows", "out.txt"], ["replay", "a", "--workers", "0"],
         ["replay", "a", "--workers", "65"], ["replay", "a", "--speed", "0"], ["replay", "a", "--speed", "nan"],
         ["replay", "a", "--memory", "0"], ["replay", "a", "--idle-timeout", "-1"], ["replay", "a", "--profile", "x"],
-        ["replay", "-", "-"], ["replay", "a", "--json", "--flows", "-"], ["replay", "a", "--events", "e.jsonl"],
+        ["replay", "-", "-"], ["replay", "a", "--json", "--flows", "-"], ["replay", "a", "--events", "-"],
     ])
     func wrongUsageExitsWith64(arguments: [String]) {
         do {

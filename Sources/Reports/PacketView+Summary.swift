@@ -1,10 +1,9 @@
-import Flows
+public import Flows
 import Packets
-import Reports
 
 extension PacketView {
     /// What the packet view shows of a sampled packet; nothing of its payload.
-    init(_ summary: PacketSummary, sequence: UInt64, interface: String) {
+    public init(_ summary: PacketSummary, sequence: UInt64, interface: String) {
         let packet = summary.packet
         // ARP speaks of IPv4 addresses.
         let family = packet.arpOperation != 0 ? Family.ipv4 : packet.family

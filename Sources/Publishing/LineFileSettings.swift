@@ -1,8 +1,8 @@
 public import Linux
 public import Reports
 
-/// Files that flows are written to, a line each.
-public struct FlowFileSettings: Sendable {
+/// Files of lines, one of which is written at a time.
+public struct LineFileSettings: Sendable {
     /// Absolute path of the file being written; full ones are `path.1` (the newest) to `path.N`.
     public var path: String
     /// Bytes of one file.
@@ -27,13 +27,31 @@ extension Sink {
     /// Writes each document, which holds no line feed, as one line.
     /// - Parameter onChange: called on the sink's thread each time the state becomes another one.
     public convenience init(
-        flows settings: FlowFileSettings,
+        flows settings: LineFileSettings,
+        onChange: @escaping @Sendable (SinkStatus) -> Void
+    ) throws(SystemError) {
+        try self.init("flows", settings, onChange: onChange)
+    }
+
+    /// Writes each document, which holds no line feed, as one line.
+    /// - Parameter onChange: called on the sink's thread each time the state becomes another one.
+    public convenience init(
+        threats settings: LineFileSettings,
+        onChange: @escaping @Sendable (SinkStatus) -> Void
+    ) throws(SystemError) {
+        try self.init("threats", settings, onChange: onChange)
+    }
+
+    /// - Parameter topic: what the lines are about, as the configuration calls it.
+    private convenience init(
+        _ topic: String,
+        _ settings: LineFileSettings,
         onChange: @escaping @Sendable (SinkStatus) -> Void
     ) throws(SystemError) {
         try self.init(
-            SinkStatus(name: "publish.flows.file", address: settings.path),
+            SinkStatus(name: "publish.\(topic).file", address: settings.path),
             Outbox.Limits(count: 65_536, bytes: settings.queue),
             onChange: onChange
-        ) { FileReceiver(settings) }
+        ) { FileReceiver(settings, topic: topic) }
     }
 }
