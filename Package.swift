@@ -75,7 +75,12 @@ let package = Package(
 
         // Value Swift: no root, no kernel.
         .target(name: "Packets", dependencies: ["KernelABI"], swiftSettings: settings),
-        .target(name: "Flows", dependencies: ["CIntrinsics", "KernelABI", "Packets"], swiftSettings: settings),
+        .target(name: "Protocols", swiftSettings: settings),
+        .target(
+            name: "Flows",
+            dependencies: ["CIntrinsics", "KernelABI", "Packets", "Protocols"],
+            swiftSettings: settings
+        ),
         .target(name: "Detection", dependencies: ["Flows", "Packets"], swiftSettings: settings),
         .target(name: "Reports", dependencies: ["Detection", "Flows", "Packets"], swiftSettings: settings),
         .target(
@@ -135,6 +140,7 @@ let package = Package(
         test("HostTests", ["Host", "Linux"]),
         test("CaptureTests", ["Capture", "Linux"]),
         test("PacketsTests", ["KernelABI", "Packets"]),
+        test("ProtocolsTests", ["Protocols"]),
         test("FlowsTests", ["Capture", "Flows", "KernelABI", "Packets"]),
         test("DetectionTests", ["Capture", "Detection", "Flows", "Linux", "Packets"]),
         test("ReportsTests", ["Detection", "Flows", "Packets", "Reports"]),
@@ -190,6 +196,12 @@ if Context.environment["WEIR_FUZZING"] != nil {
             name: "FuzzPackets",
             dependencies: ["CFuzzer", "Packets", "Flows"],
             path: "Tests/Fuzz/FuzzPackets",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        ),
+        .executableTarget(
+            name: "FuzzProtocols",
+            dependencies: ["CFuzzer", "Protocols"],
+            path: "Tests/Fuzz/FuzzProtocols",
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
         ),
     ]

@@ -35,6 +35,8 @@ public struct Detection: Sendable {
             BeaconDetector(settings.beacon, scale: settings.scale),
             ExfiltrationDetector(settings.exfiltration, scale: settings.scale),
             ChangeDetector(settings.change, scale: settings.scale),
+            SlowRequests(settings.slow, scale: settings.scale),
+            DNSTunnel(settings.dnsTunnel, scale: settings.scale),
         ]
     }
 

@@ -12,6 +12,8 @@ public struct DetectionSettings: Equatable, Sendable {
     public var allow: [AllowRule] = []
     public var scans = ScanSettings()
     public var bruteForce = BruteForceSettings()
+    public var slow = SlowSettings()
+    public var dnsTunnel = DNSTunnelSettings()
 
     public init() {}
 }

@@ -39,6 +39,14 @@ public struct FlowDigest: BitwiseCopyable, Sendable {
     public var synchronisations: UInt16
     public var finishes: UInt16
     public var resets: UInt16
+    /// The TCP window that the initiator offered first, unscaled: in its SYN, as large as what it is ready to take.
+    public var firstWindow: UInt16 = 0
+    /// Of ``zeroWindows``, those since the record before.
+    public var newZeroWindows: UInt32 = 0
+    /// Whether the initiator was the last to send payload.
+    public var isAsking = false
+    /// How far its request has come, where its bytes were read.
+    public var request = FlowRequest()
 
     init(_ record: borrowing FlowRecord) {
         initiator = record.initiator
@@ -66,6 +74,10 @@ public struct FlowDigest: BitwiseCopyable, Sendable {
         synchronisations = UInt16(clamping: record.features.synchronisations)
         finishes = UInt16(clamping: record.features.finishes)
         resets = UInt16(clamping: record.features.resets)
+        firstWindow = record.features.forward.firstWindow
+        newZeroWindows = record.talk.zeroWindows &- record.talk.toldZeroWindows
+        isAsking = record.talk.isInitiatorLast
+        request = record.request
     }
 
     /// Made, not seen: for tests of what reads it. Totals are what was sent since the flow's start; nil: this record is all.
@@ -145,6 +157,7 @@ struct Talk: BitwiseCopyable, Sendable {
     /// Of these, what the record before this one said.
     private(set) var told: UInt32 = 0
     private(set) var zeroWindows: UInt32 = 0
+    private(set) var toldZeroWindows: UInt32 = 0
     private var spokeLast = Speaker.nobody
 
     private enum Speaker: UInt8 {
@@ -152,6 +165,8 @@ struct Talk: BitwiseCopyable, Sendable {
         case initiator
         case responder
     }
+
+    var isInitiatorLast: Bool { spokeLast == .initiator }
 
     /// - Returns: whether the packet begins a request.
     @inline(__always)
@@ -167,5 +182,12 @@ struct Talk: BitwiseCopyable, Sendable {
         return isRequest
     }
 
-    mutating func tell() { told = requests }
+    mutating func goOn(_ before: Talk) {
+        if spokeLast == .nobody { spokeLast = before.spokeLast }
+    }
+
+    mutating func tell() {
+        told = requests
+        toldZeroWindows = zeroWindows
+    }
 }

@@ -47,7 +47,9 @@ public struct FlowTable: ~Copyable {
     let observes: Bool
     var watch: TrafficWatch
     /// The entry that the last packet was counted to; 0: none.
-    private var latest: UInt32 = 0
+    private(set) var latest: UInt32 = 0
+    /// What the last packet's payload is wanted for.
+    private(set) var wanted = PayloadUse.none
 
     /// ``stride`` bytes apart, so that each begins with a cache line.
     let entries: UnsafeMutableRawPointer
@@ -159,8 +161,10 @@ extension FlowTable {
                 // What only the clock has cut goes on the way it went.
                 let isInitiatorLow =
                     end == .active ? unsafe entry.pointee.record.isForward(fromLow: true) : isFromLow
+                let (talk, request) = unsafe (entry.pointee.record.talk, entry.pointee.record.request)
                 finish(number, end)
                 _ = start(key, &packet, time: time, clock: clock, hash: hash, isInitiatorLow: isInitiatorLow)
+                if end == .active { unsafe self.entry(latest).pointee.record.goOn(talk, request) }
                 return true
             }
         }
@@ -318,7 +322,7 @@ extension FlowTable {
 
     /// While N > 1. Which class a frame was in is told as the filter does it, except that a flow's first frames are those of
     /// its record.
-    private func weight(of packet: inout Packet, _ number: UInt32) -> Double {
+    func weight(of packet: inout Packet, _ number: UInt32) -> Double {
         guard let weights else { return 1 }
         let seen = unsafe entry(number).pointee.record.features.packets
         let isHandshake = packet.flags.rawValue & 0b111 != 0
@@ -339,6 +343,7 @@ extension FlowTable {
     private mutating func observe(_ packet: inout Packet, _ number: UInt32, isForward: Bool, at time: Int64) {
         let entry = unsafe entry(number)
         let isRequest = unsafe entry.pointee.record.talk.add(packet, isForward: isForward)
+        wanted = unsafe entry.pointee.record.request.use(of: packet, isForward: isForward, isTurn: isRequest)
         let isAnswered = unsafe entry.pointee.rank == .answered
         let weight = weights == nil ? 1 : weight(of: &packet, number)
         // Who goes on after a RST was told that nobody listens; an echo request is asked for by nobody.

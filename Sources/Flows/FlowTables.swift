@@ -111,7 +111,7 @@ public struct FlowTables: ~Copyable {
         return count(&packet, at: place, time: time, interface: interface)
     }
 
-    /// The same, and measures the packet's payload if that is set.
+    /// The same, and reads the packet's payload for the detectors, and measures it if that is set.
     /// - Parameter bytes: the frame that the packet was decoded from.
     @inline(__always)
     public mutating func add(_ packet: inout Packet, _ bytes: RawSpan, time: Int64, interface: UInt32) -> Bool {
@@ -150,7 +150,7 @@ public struct FlowTables: ~Copyable {
         return ended
     }
 
-    /// The same, and measures the packet's payload if that is set.
+    /// The same, and reads the packet's payload for the detectors, and measures it if that is set.
     /// - Parameter bytes: the frame that the packet was decoded from.
     @inline(__always)
     public mutating func count(
@@ -161,8 +161,14 @@ public struct FlowTables: ~Copyable {
         interface: UInt32
     ) -> Bool {
         let ended = count(&packet, at: place, time: time, interface: interface)
+        if observes, unsafe tables[place.shard].wanted != .none { read(&packet, bytes, place) }
         if scope != .none { measure(&packet, bytes, place) }
         return ended
+    }
+
+    @inline(never)
+    private mutating func read(_ packet: inout Packet, _ bytes: RawSpan, _ place: Place) {
+        unsafe tables[place.shard].read(bytes.extracting(packet.capturedPayload), of: &packet)
     }
 
     @inline(never)

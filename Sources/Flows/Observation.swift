@@ -9,6 +9,8 @@ public struct Observation: Sendable {
     public struct Missed: Equatable, Sendable {
         public var contacts: UInt64 = 0
         public var flows: UInt64 = 0
+        /// Questions for names.
+        public var questions: UInt64 = 0
         public var traffic = TrafficVolume()
     }
 
@@ -26,6 +28,9 @@ public struct Observation: Sendable {
     public internal(set) var flows: [FlowDigest] = []
     /// Some of the packets, evenly over time and shards.
     public internal(set) var samples: [PacketSummary] = []
+    /// Which domains' names were asked for, where packets' bytes were read; once it is settled, each client and domain once
+    /// and in order.
+    public internal(set) var domains: [DomainQueries] = []
     public internal(set) var missed = Missed()
     /// What one packet of each sampling class stood for at the end, in the order of ``SamplingClass``: 1 where all were read.
     /// ``volumes`` are told with it; contacts and flows are those that were seen.
@@ -41,13 +46,15 @@ public struct Observation: Sendable {
         volumes: [(key: TrafficKey, volume: TrafficVolume)] = [],
         contacts: [Contact] = [],
         flows: [FlowDigest] = [],
-        samples: [PacketSummary] = []
+        samples: [PacketSummary] = [],
+        domains: [DomainQueries] = []
     ) {
         self.number = number
         self.volumes = volumes
         self.contacts = contacts
         self.flows = flows
         self.samples = samples
+        self.domains = domains
         settle()
     }
 
@@ -62,8 +69,10 @@ public struct Observation: Sendable {
         contacts += other.contacts
         flows += other.flows
         samples += other.samples
+        domains += other.domains
         missed.contacts += other.missed.contacts
         missed.flows += other.missed.flows
+        missed.questions += other.missed.questions
         missed.traffic += other.missed.traffic
         for place in weights.indices { weights[place] = max(weights[place], other.weights[place]) }
     }
@@ -84,6 +93,7 @@ public struct Observation: Sendable {
             }
         }
         volumes.removeSubrange(kept...)
+        DomainQueries.settle(&domains)
     }
 
     /// The same without the contacts, flows and samples of some; volumes do not tell whose they are.
@@ -92,6 +102,7 @@ public struct Observation: Sendable {
         var rest = self
         rest.contacts.removeAll { isLeftOut($0.initiator, $0.family, $0.responderPort) }
         rest.flows.removeAll { isLeftOut($0.initiator, $0.family, $0.responderPort) }
+        rest.domains.removeAll { isLeftOut($0.client, $0.family, 53) }
         let isSampleLeftOut = { (sample: PacketSummary) in
             isLeftOut(sample.packet.source, sample.packet.family, sample.packet.destinationPort)
         }

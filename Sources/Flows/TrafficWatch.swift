@@ -8,6 +8,7 @@ struct TrafficWatch: ~Copyable {
     private static let samples = 16
 
     private var table: TrafficTable
+    private var domains: DomainTable
     private var contacts: [Contact] = []
     private var flows: [FlowDigest] = []
     private var samples: [PacketSummary] = []
@@ -17,7 +18,10 @@ struct TrafficWatch: ~Copyable {
     private var untilSample: UInt32 = 1
 
     /// - Parameter isOn: if not, it must not be used.
-    init(isOn: Bool) { table = TrafficTable(isOn: isOn) }
+    init(isOn: Bool) {
+        table = TrafficTable(isOn: isOn)
+        domains = DomainTable(isOn: isOn)
+    }
 
     /// - Parameters:
     ///   - isAsked: whether the packet answers one that its receiver sent before.
@@ -87,6 +91,12 @@ struct TrafficWatch: ~Copyable {
         )
     }
 
+    /// A packet to or from a name server, with its payload.
+    @inline(never)
+    mutating func countName(_ payload: RawSpan, _ packet: inout Packet, weight: Double) {
+        domains.count(payload, packet, weight: weight)
+    }
+
     /// A fragment whose first was not seen.
     @inline(never)
     mutating func countStray(_ packet: inout Packet, weight: Double) {
@@ -107,6 +117,7 @@ struct TrafficWatch: ~Copyable {
     /// Hands over the window, and begins the next.
     mutating func drain(into observation: inout Observation) {
         table.drain(into: &observation)
+        domains.drain(into: &observation)
         observation.contacts += contacts
         observation.flows += flows
         observation.samples += samples
