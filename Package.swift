@@ -116,7 +116,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "Linux", "BPF", "Flows", "Host", "Publishing", "Reports", "Sensor",
+                "Linux", "BPF", "Detection", "Flows", "Host", "Publishing", "Reports", "Sensor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -22,7 +22,7 @@ public struct Detection: Sendable {
     public init(_ settings: DetectionSettings, sensor: String) {
         self.settings = settings
         incidents = IncidentTable(settings.incidents, sensor: sensor)
-        detectors = []
+        detectors = [FloodDetector(settings.floods, scale: settings.scale)]
     }
 
     /// What detectors had no room for, since the start.

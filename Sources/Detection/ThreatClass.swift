@@ -145,6 +145,7 @@ public enum Reflector {
         137: ("netbios", 4), 161: ("snmp", 6.3), 389: ("cldap", 70), 427: ("slp", 2_200), 520: ("rip", 131),
         1900: ("ssdp", 31), 3283: ("ard", 35), 3702: ("wsd", 300), 5353: ("mdns", 10), 5683: ("coap", 34),
         10_001: ("ubiquiti", 30), 11_211: ("memcached", 51_000), 27_015: ("steam", 5.5), 37_810: ("dvr", 30),
+        47_808: ("bacnet", 120),
     ]
 
     static func name(of port: UInt16) -> String { known[port]?.name ?? "port\(port)" }

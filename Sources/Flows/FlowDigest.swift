@@ -99,15 +99,18 @@ struct Talk: BitwiseCopyable, Sendable {
         case responder
     }
 
+    /// - Returns: whether the packet begins a request.
     @inline(__always)
-    mutating func add(_ packet: borrowing Packet, isForward: Bool) {
+    mutating func add(_ packet: borrowing Packet, isForward: Bool) -> Bool {
+        var isRequest = false
         if packet.payloadLength > 0 {
-            if isForward, spokeLast != .initiator { requests &+= 1 }
+            isRequest = isForward && spokeLast != .initiator
+            if isRequest { requests &+= 1 }
             spokeLast = isForward ? .initiator : .responder
         }
-        guard isForward, packet.window == 0 else { return }
         // ACK without SYN and RST.
-        if packet.flags.rawValue & 0b1_0110 == 0b1_0000 { zeroWindows &+= 1 }
+        if isForward, packet.window == 0, packet.flags.rawValue & 0b1_0110 == 0b1_0000 { zeroWindows &+= 1 }
+        return isRequest
     }
 
     mutating func tell() { told = requests }

@@ -338,16 +338,26 @@ extension FlowTable {
     @inline(__always)
     private mutating func observe(_ packet: inout Packet, _ number: UInt32, isForward: Bool, at time: Int64) {
         let entry = unsafe entry(number)
-        unsafe entry.pointee.record.talk.add(packet, isForward: isForward)
+        let isRequest = unsafe entry.pointee.record.talk.add(packet, isForward: isForward)
         let isAnswered = unsafe entry.pointee.rank == .answered
         let weight = weights == nil ? 1 : weight(of: &packet, number)
+        // Who goes on after a RST was told that nobody listens; an echo request is asked for by nobody.
+        var isAsked = !isForward || isAnswered
+        if isForward {
+            if packet.transport == .icmp {
+                isAsked = packet.isICMPError
+            } else if unsafe isAsked && entry.pointee.state == .closed && !packet.flags.contains(.rst) {
+                isAsked = unsafe entry.pointee.record.features.resets == 0
+            }
+        }
         watch.count(
             &packet,
-            isAsked: !isForward || isAnswered,
+            isAsked: isAsked,
             weight: weight,
             time: time,
             interface: unsafe entry.pointee.record.key.interface
         )
+        if isRequest, packet.transport == .tcp { watch.countRequest(&packet, weight: weight) }
         if isAnswered, isForward, unsafe !entry.pointee.wentOn { goOn(&packet, number, at: time) }
     }
 
@@ -360,7 +370,9 @@ extension FlowTable {
         // SYN, SYN with ACK, and now an ACK that opens nothing and breaks nothing off.
         let isHandshake = unsafe entry.pointee.record.features.synchronisations >= 2
         guard isHandshake, packet.flags.rawValue & 0b1_0110 == 0b1_0000 else { return }
-        watch.countCompleted(&packet, weight: weights == nil ? 1 : weight(of: &packet, number))
+        // Seen only if SYN and its answer were: it stands for those of which one was left out (Horvitz, Thompson).
+        let handshake = weights?[SamplingClass.handshake.rawValue] ?? 1
+        watch.countCompleted(&packet, weight: weight(of: &packet, number) * handshake * handshake)
     }
 
     /// Measures the payload of the packet that was counted last.

@@ -27,6 +27,8 @@ public struct FlowTables: ~Copyable {
     private var waiting: UInt64 = 0
     private var ended: [FlowTable.Ended] = []
     private let observes: Bool
+    /// As ``setWeights(_:)`` told them; nil while every packet is read.
+    private var weights: [4 of Double]?
     /// Number of the window that is open.
     private var window = Int64.min
     /// Windows that have ended, oldest first.
@@ -172,14 +174,15 @@ public struct FlowTables: ~Copyable {
     }
 
     /// What a packet of each class stands for from now on: frames offered for each one kept, at least 1.
-    public func setWeights(_ sampling: Sampling) {
+    public mutating func setWeights(_ sampling: Sampling) {
         let weights = [4 of Double] { place in
             guard let kind = SamplingClass(rawValue: place) else { return 1 }
             let counters = sampling[kind]
             return counters.kept == 0 ? 1 : max(1, Double(counters.offered) / Double(counters.kept))
         }
         let isComplete = (0..<4).allSatisfy { weights[$0] == 1 }
-        for shard in shards { unsafe tables[shard].weights = isComplete ? nil : weights }
+        self.weights = isComplete ? nil : weights
+        for shard in shards { unsafe tables[shard].weights = self.weights }
     }
 
     /// Whether a packet that is a fragment, or was not read whole, belongs to a flow.
@@ -195,7 +198,7 @@ public struct FlowTables: ~Copyable {
         if fragments.complete(&packet, time: time, interface: interface) { return true }
         strayFragments.count(packet)
         let place = Place(packet, map)
-        if observes, owns(place) { unsafe tables[place.shard].watch.countStray(&packet) }
+        if observes, owns(place) { unsafe tables[place.shard].watch.countStray(&packet, isSampled: weights != nil) }
         return false
     }
 
@@ -209,17 +212,20 @@ public struct FlowTables: ~Copyable {
 
     @inline(never)
     private mutating func advanceTables() -> Bool {
-        if observes { observe() }
+        endObservation(at: clock)
         for shard in shards where unsafe tables[shard].advance(to: clock) { waiting |= 1 << UInt64(shard) }
         return waiting != 0
     }
 
-    /// Ends the window that was open.
-    private mutating func observe() {
-        let number = clock >> Observation.shift
+    /// Ends the window for the detectors that was open, if a time lies behind it: a packet's, or, where none comes, that of
+    /// who waits for the window. Packets of it that come later are counted in the next.
+    public mutating func endObservation(at time: Int64) {
+        let number = time >> Observation.shift
+        guard observes, number > window else { return }
         defer { window = number }
         guard window != .min else { return }
         var observation = Observation(number: window)
+        if let weights { observation.weights = weights }
         for shard in shards { unsafe tables[shard].watch.drain(into: &observation) }
         if observations.count == Self.observations {
             observations.removeFirst()
@@ -233,9 +239,7 @@ public struct FlowTables: ~Copyable {
 
     /// Ends the window that is open, after the last packet: take it with ``takeObservation()``.
     public mutating func endObservation() {
-        guard observes else { return }
-        observe()
-        window = .min
+        if window != .min { endObservation(at: (window &+ 1) << Observation.shift) }
     }
 
     /// Ends all flows: take them with ``drain(_:)``.

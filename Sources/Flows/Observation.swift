@@ -27,6 +27,11 @@ public struct Observation: Sendable {
     /// Some of the packets, evenly over time and shards.
     public internal(set) var samples: [PacketSummary] = []
     public internal(set) var missed = Missed()
+    /// What one packet of each sampling class stood for at the end, in the order of ``SamplingClass``: 1 where all were read.
+    /// ``volumes`` are told with it; contacts and flows are those that were seen.
+    public var weights = [4 of Double](repeating: 1)
+    /// Samples that ``without(_:)`` took out.
+    public private(set) var samplesLeftOut: [PacketSummary] = []
 
     public init(number: Int64) { self.number = number }
 
@@ -60,6 +65,7 @@ public struct Observation: Sendable {
         missed.contacts += other.missed.contacts
         missed.flows += other.missed.flows
         missed.traffic += other.missed.traffic
+        for place in weights.indices { weights[place] = max(weights[place], other.weights[place]) }
     }
 
     /// Puts everything in its order, after the last was merged: it no longer tells how many workers there were.
@@ -80,12 +86,17 @@ public struct Observation: Sendable {
         volumes.removeSubrange(kept...)
     }
 
-    /// The same without the contacts and flows of some.
+    /// The same without the contacts, flows and samples of some; volumes do not tell whose they are.
     /// - Parameter isLeftOut: of an initiator, and the service that it asks.
     public func without(_ isLeftOut: (Address, Family, UInt16) -> Bool) -> Observation {
         var rest = self
         rest.contacts.removeAll { isLeftOut($0.initiator, $0.family, $0.responderPort) }
         rest.flows.removeAll { isLeftOut($0.initiator, $0.family, $0.responderPort) }
+        let isSampleLeftOut = { (sample: PacketSummary) in
+            isLeftOut(sample.packet.source, sample.packet.family, sample.packet.destinationPort)
+        }
+        rest.samplesLeftOut = samples.filter(isSampleLeftOut)
+        rest.samples.removeAll(where: isSampleLeftOut)
         return rest
     }
 }

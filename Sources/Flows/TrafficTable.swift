@@ -27,24 +27,13 @@ struct TrafficTable: ~Copyable {
     init(isOn: Bool) {
         unsafe slots = .allocate(capacity: isOn ? Self.slots : 0)
         if isOn { unsafe slots.initialize(repeating: Slot(), count: Self.slots) }
-        kinds = [64 of TrafficClass] { Self.kind(of: TCPFlags(rawValue: UInt8($0))) }
+        kinds = [64 of TrafficClass] { TCPFlags(rawValue: UInt8($0)).trafficClass }
         // Fixed: what finds no room must not depend on chance, so that a replay repeats itself. A shard whose places are
         // chosen to meet loses rows, never packets.
         seed = (0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03)
     }
 
     deinit { unsafe slots.deallocate() }
-
-    private static func kind(of flags: TCPFlags) -> TrafficClass {
-        let isOdd =
-            flags.isDisjoint(with: [.syn, .fin, .rst, .ack]) || flags.contains([.syn, .fin])
-            || flags.contains([.syn, .rst])
-            || flags.contains(.fin) && flags.isDisjoint(with: [.ack, .rst])
-        if isOdd { return .irregular }
-        if flags.contains(.syn) { return flags.contains(.ack) ? .answer : .synchronize }
-        if flags.contains(.rst) { return .reset }
-        return flags.contains(.fin) ? .finish : .acknowledge
-    }
 
     /// - Parameters:
     ///   - isAsked: whether the packet answers one that its receiver sent before.
@@ -61,7 +50,8 @@ struct TrafficTable: ~Copyable {
             if kind == .synchronize { port = packet.destinationPort }
             if kind == .answer {
                 port = packet.sourcePort
-                isSender = true
+                isSender = isAsked
+                if !isAsked { kind = .reflection }
             }
         case .udp:
             kind = .udp
@@ -72,10 +62,12 @@ struct TrafficTable: ~Copyable {
         case .icmp: kind = .icmp
         case .other, .none: break
         }
-        if packet.fragment == .later { (kind, port) = (.fragment, 0) }
+        // Large answers of reflectors come in fragments.
+        if packet.fragment == .later, kind != .reflection { (kind, port) = (.fragment, 0) }
         let volume = TrafficVolume(
             packets: weight * Double(packet.segments),
-            bytes: weight * Double(packet.bytes)
+            bytes: weight * Double(packet.bytes),
+            isAsked: isAsked
         )
         add(volume, isSender ? packet.source : packet.destination, packet.family, kind, port)
     }
@@ -141,12 +133,12 @@ struct TrafficTable: ~Copyable {
 
 extension UInt16 {
     /// Whether services on this UDP port are known to answer with more than they are asked (US-CERT TA14-017A, and what was
-    /// abused since).
+    /// abused since; 47808, BACnet: Gasser et al. 2017).
     @inline(__always)
     public var isOfReflectors: Bool {
         switch self {
         case 17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 520, 1900, 3283, 3702, 5353, 5683, 10_001, 11_211, 27_015,
-            37_810:
+            37_810, 47_808:
             true
         default: false
         }

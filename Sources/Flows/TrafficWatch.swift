@@ -42,6 +42,13 @@ struct TrafficWatch: ~Copyable {
         table.add(volume, packet.destination, packet.family, .completed, packet.destinationPort)
     }
 
+    /// A request over TCP.
+    @inline(never)
+    mutating func countRequest(_ packet: inout Packet, weight: Double) {
+        let volume = TrafficVolume(packets: weight, bytes: weight * Double(packet.bytes))
+        table.add(volume, packet.destination, packet.family, .request, packet.destinationPort)
+    }
+
     @inline(never)
     private mutating func sample(_ packet: inout Packet, _ time: Int64, _ interface: UInt32) {
         if samples.count == Self.samples {
@@ -80,8 +87,11 @@ struct TrafficWatch: ~Copyable {
     }
 
     /// A fragment whose first was not seen.
+    /// - Parameter isSampled: whether the first may have been left out.
     @inline(never)
-    mutating func countStray(_ packet: inout Packet) { table.count(packet, isAsked: true, weight: 1) }
+    mutating func countStray(_ packet: inout Packet, isSampled: Bool) {
+        table.count(packet, isAsked: isSampled, weight: 1)
+    }
 
     /// Flows of a single packet are told by their contact alone.
     @inline(never)

@@ -6,29 +6,35 @@ import Logging
 import Packets
 
 extension Coordinator {
-    /// Nanoseconds by which the frames' clock is behind: what rings may hold before they hand it over, and some.
-    static let lag = 2 * Int64(RingGeometry.retireMilliseconds) * 1_000_000
+    /// Nanoseconds after its end when a window is judged: rings may hold frames for a while.
+    private static let lag = 2 * Int64(RingGeometry.retireMilliseconds) * 1_000_000
 
-    /// Judges the windows that ended before a time on the frames' clock.
-    /// - Parameter sampling: what the filter let through in the two seconds that hold the windows to be judged; nil where there is none.
-    func detect(until time: Int64, _ sampling: SamplingCounters?) {
+    /// Judges the windows that have ended.
+    func detect() {
         guard configuration.detect.isEnabled else { return }
-        let open = time / Observation.length
-        let events = judge(before: open, sampling)
+        let open = (frameTime() - Self.lag) / Observation.length
+        let events = judge(before: open)
         tell(events + detection.advance(to: open * Observation.length))
+    }
+
+    /// When the next window can be judged, on the monotonic clock.
+    func nextJudgement(after now: Int64) -> Int64 {
+        now + Observation.length - (frameTime() - Self.lag) % Observation.length
     }
 
     /// Judges what is left, and closes all incidents.
     func endDetection() {
         guard configuration.detect.isEnabled else { return }
-        let events = judge(before: .max, nil)
+        let events = judge(before: .max)
         tell(events + detection.finish())
     }
 
-    private func judge(before open: Int64, _ sampling: SamplingCounters?) -> [IncidentEvent] {
+    private func judge(before open: Int64) -> [IncidentEvent] {
         var events: [IncidentEvent] = []
+        // At the end, after the workers have ended their last windows themselves.
+        let time = open == .max ? .min : open * Observation.length
         for worker in workers {
-            for window in worker.takeObservations() {
+            for window in worker.takeObservations(at: time) {
                 observations[window.number, default: .init(number: window.number)].merge(window)
             }
         }
@@ -37,7 +43,7 @@ extension Coordinator {
             window.settle()
             if home.isEmpty || number % Self.homePeriod == 0 { findHome() }
             var scene = scene(for: window)
-            scene.sampling = sampling
+            scene.sampling = filtering
             events += detection.take(window, scene)
         }
         return events

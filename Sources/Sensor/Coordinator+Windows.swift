@@ -26,30 +26,29 @@ extension Coordinator {
         let ledger = account(sampled.total)
         window.ledger = ledger.since(self.ledger)
         self.ledger = ledger
-        let clock = frameClock()
-        window.flows = workers.flatMap { $0.takeFlows(at: clock) }.sorted { FlowRecord.isTold($0, before: $1) }
+        window.flows = takeFlows()
         take(window)
-        detect(until: clock, sampling.isEmpty ? nil : window.sampling.total + lastSampling)
+        filtering = sampling.isEmpty ? nil : window.sampling.total + lastSampling
         lastSampling = window.sampling.total
         counting?.sweepClients(now: time)
         judgeResidue(at: time)
         snapshot()
     }
 
-    /// The frames' time up to which every ring has handed over what it held.
-    func frameClock() -> Int64 {
+    /// What ended in the last second, and what goes on. Rings may hold frames for a while: the flows' clock is a second behind.
+    func takeFlows() -> [FlowRecord] {
+        let time = frameTime() &- Self.second
+        return workers.flatMap { $0.takeFlows(at: time) }.sorted { FlowRecord.isTold($0, before: $1) }
+    }
+
+    /// The time that a frame would have now.
+    func frameTime() -> Int64 {
         let wall = Clock.realtime.now()
         // Flows follow the monotonic clock: when wall time is set, frames' times are moved back to where they would be.
         let shift = wallOffset &+ Clock.monotonic.now() &- wall
         let isSet = abs(shift) > Self.second / 10
         for worker in workers { worker.setTimeShift(isSet ? shift : 0) }
-        return wall &+ (isSet ? shift : 0) &- Self.lag
-    }
-
-    /// When the next window of the frames' clock can be judged, on the monotonic clock.
-    func nextWindow(after now: Int64) -> Int64 {
-        let clock = frameClock()
-        return now + Observation.length - clock % Observation.length
+        return wall &+ (isSet ? shift : 0)
     }
 
     func take(_ window: Window) {

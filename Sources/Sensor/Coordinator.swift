@@ -13,7 +13,8 @@ import Synchronization
 
 /// The one thread that moves everything that is not a packet: interfaces, windows, ports, reports, commands.
 ///
-/// About once a second it makes a window of what was counted, at every interval a report. It never waits for Redis or HTTP.
+/// Once a second it makes a window of what was counted, at every interval a report, and it judges each window of the packets'
+/// own clock as it ends. It never waits for Redis or HTTP.
 final class Coordinator {
     let configuration: Configuration
     let keeper: any Keeper
@@ -46,6 +47,8 @@ final class Coordinator {
     var sampled = Sampling()
     /// In the window before.
     var lastSampling = SamplingCounters()
+    /// What the filter let through in the last two seconds; nil where there is none.
+    var filtering: SamplingCounters?
     /// Of each worker, at the last window.
     var processorTime: [UInt64]
     var lastWindow: Int64
@@ -121,13 +124,14 @@ final class Coordinator {
         let interval = Int64(configuration.publish.interval * 1e9)
         // Both beats begin with the first document: to prepare takes a while.
         let begin = Clock.monotonic.now()
-        var nextWindow = nextWindow(after: begin)
+        var nextWindow = begin + Self.second
         var nextReport = begin + interval
+        var nextJudgement = nextJudgement(after: begin)
         speeds.add(traffic, at: begin, wall: .now)
         report()
         while true {
             let now = Clock.monotonic.now()
-            let due = min(nextWindow, nextReport)
+            let due = min(nextWindow, nextReport, nextJudgement)
             // Round up: waking a fraction of a millisecond early would only spin.
             _ = try? poller.wait(milliseconds: Int(max(0, (due - now + 999_999) / 1_000_000)))
             if poller[signalPlace].isReadable, let signal = try? signals.next() {
@@ -142,7 +146,11 @@ final class Coordinator {
             let time = Clock.monotonic.now()
             if time >= nextWindow {
                 window(at: time)
-                nextWindow = self.nextWindow(after: time)
+                nextWindow = Self.next(after: nextWindow, every: Self.second, now: time)
+            }
+            if time >= nextJudgement {
+                detect()
+                nextJudgement = self.nextJudgement(after: time)
             }
             if time >= nextReport {
                 speeds.add(traffic, at: time, wall: .now)

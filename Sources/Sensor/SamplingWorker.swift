@@ -177,8 +177,10 @@ final class SamplingWorker: Sendable {
     }
 
     /// Hands out the windows for the detectors that have ended since the last call.
-    func takeObservations() -> [Observation] {
+    /// - Parameter time: on the clock of the frames; windows before it have ended.
+    func takeObservations(at time: Int64) -> [Observation] {
         state.withLock { state in
+            state.flows.endObservation(at: time)
             var windows: [Observation] = []
             while let window = state.flows.takeObservation() { windows.append(window) }
             return windows

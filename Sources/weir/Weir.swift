@@ -10,7 +10,7 @@ struct Weir: ParsableCommand {
         version: version,
         subcommands: [
             Run.self, ReplayFiles.self, Ports.self, Packets.self, Threats.self, Status.self, Doctor.self, Check.self,
-            Verify.self,
+            Verify.self, Demo.self, DemoTraffic.self,
         ]
     )
 }
