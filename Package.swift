@@ -152,7 +152,7 @@ let package = Package(
         test(
             "SensorTests",
             [
-                "Detection", "Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor",
+                "Capture", "Detection", "Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
