@@ -23,7 +23,7 @@ struct FloodCaptureTests {
         ("padmavatisb__portscan.pcap", ["flood.syn"], ["flood.syn"], []),
         // 1,000 within 8 ms: 3.7 times the level, or 1.9.
         ("suricata__rsmurf6.pcap", ["flood.icmp"], ["flood.icmp"], []),
-        // Not found: 16 % of the level's rate or less.
+        // Not found, each for its reason.
         // 900 packets in 14 minutes.
         ("StopDDoS__amp.TCP.syn.optionallyACK.optionallysamePort.pcapng", [], [], []),
         // At most 161 answers and fragments a second, of 200; at half that for four seconds of the eight.
