@@ -64,7 +64,7 @@ struct Threats: ParsableCommand {
     }
 
     private func write(_ id: String, to name: String, _ client: SensorClient) throws {
-        let capture = try whole("\(id)/packets", client)
+        let capture = try whole(id, client, part: "/packets")
         do throws(SystemError) {
             let number = try check("open") {
                 unsafe open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -77,9 +77,9 @@ struct Threats: ParsableCommand {
         }
     }
 
-    private func whole(_ id: String, _ client: SensorClient) throws -> [UInt8] {
+    private func whole(_ id: String, _ client: SensorClient, part: String = "") throws -> [UInt8] {
         do throws(SensorClient.ClientError) {
-            return try client.get("\(Self.path)/\(id.lowercased())")
+            return try client.get("\(Self.path)/\(id.lowercased())\(part)")
         } catch {
             guard case .refused(404, _) = error else { throw error }
             throw failure(.noInput, "the sensor holds no incident \(id); `weir threats --all` lists those that it does")
