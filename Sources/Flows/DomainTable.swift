@@ -12,6 +12,7 @@ struct DomainTable: ~Copyable {
     /// The window in which each row was written.
     private let stamps: UnsafeMutablePointer<UInt32>
     private var stamp: UInt32 = 1
+    private var isEmpty = true
     /// Questions in rows that made room for others.
     private var missed: UInt64 = 0
 
@@ -104,16 +105,18 @@ struct DomainTable: ~Copyable {
     private mutating func start(_ client: Address, _ family: Family, _ hash: UInt64, at place: Int) -> Int {
         unsafe (rows + place).initialize(to: DomainQueries(client: client, family, hash: hash))
         unsafe stamps[place] = stamp
+        isEmpty = false
         return place
     }
 
     /// Hands over what was counted, and begins the next window.
     mutating func drain(into observation: inout Observation) {
+        if isEmpty { return }
         for place in 0..<Self.slots where unsafe stamps[place] == stamp {
             observation.domains.append(unsafe rows[place])
         }
         observation.missed.questions &+= missed
-        missed = 0
+        (missed, isEmpty) = (0, true)
         stamp &+= 1
     }
 }

@@ -41,6 +41,34 @@ import Testing
         #expect(Observation(number: 1, domains: rows.reversed()).domains.map(\.names) == window.domains.map(\.names))
     }
 
+    @Test func `While strangers without number fill a table, who says most stays in it`() {
+        var table = DomainTable(isOn: true)
+        func ask(_ client: String, _ label: String) {
+            let labels = [label, "evil", "org"].flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
+            let payload = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + labels + [0, 0, 16, 0, 1]
+            let frame = PacketBuilder().ethernet().ipv4(from: client).udp(to: 53).payload(payload).bytes
+            let bytes = unsafe frame.span.bytes
+            let packet = Packet(decoding: bytes, wireLength: frame.count)
+            table.count(bytes.extracting(packet.capturedPayload), packet, weight: 1)
+        }
+        for number in 0..<1_000 {
+            ask("10.1.\(number / 250).\(number % 250)", "a\(number)")
+            if number % 10 == 0 { ask("192.0.2.1", String(repeating: "x", count: 20) + "\(number)") }
+        }
+        var window = Observation(number: 1)
+        table.drain(into: &window)
+        window.settle()
+        #expect(window.domains.count <= 64)
+        let row = window.domains.first { $0.client == Address(ipv4: 0xC000_0201) }
+        #expect(row?.domain == "evil.org")
+        #expect(row?.queries == 100)
+        #expect(row?.carriers == 100)
+        #expect(window.domains.reduce(0) { $0 + $1.queries } + Double(window.missed.questions) == 1_100)
+        var next = Observation(number: 2)
+        table.drain(into: &next)
+        #expect(next.domains.isEmpty)
+    }
+
     @Test func `Different things are counted to about 13 %`() {
         var random = SeededGenerator(seed: 5)
         for count in [1, 5, 10, 40, 100, 1_000, 100_000] {
