@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -41,7 +42,7 @@ import Testing
     }
 
     private func learnt(_ seed: UInt64) throws -> Baselines {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var baselines = Baselines(capacity: 8)
         for _ in 0..<2_000 {
             let address = Address(high: 0x2001_0DB8 << 32, low: random.next() % 8)
@@ -66,7 +67,7 @@ import Testing
 
     @Test func `What was changed, cut or is something else is refused`() throws {
         let bytes = try learnt(4).encode()
-        var random = SplitMix(state: 5)
+        var random = SeededGenerator(seed: 5)
         for _ in 0..<300 {
             var changed = bytes
             changed[Int(random.next() % UInt64(changed.count))] ^= UInt8(1 + random.next() % 255)

@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -34,7 +35,7 @@ import Testing
     }
 
     private func beats(_ count: Int, period: Double, jitter: Double = 0, seed: UInt64 = 1) -> [Double] {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var time = 0.0
         return (0..<count).map { _ in
             let share = Double(random.next() >> 11) / 9_007_199_254_740_992 * 2 - 1
@@ -65,7 +66,7 @@ import Testing
 
     @Test func `Gaps by chance are none`() {
         for seed in 0..<200 {
-            var random = SplitMix(state: UInt64(seed))
+            var random = SeededGenerator(seed: UInt64(seed))
             var time = 0.0
             let times = (0..<60).map { _ in
                 let share = Double(random.next() >> 11) / 9_007_199_254_740_992
@@ -95,7 +96,7 @@ import Testing
         settings.pairs = 64
         var detector = BeaconDetector(settings, scale: 1)
         var findings: [Finding] = []
-        var random = SplitMix(state: 8)
+        var random = SeededGenerator(seed: 8)
         for window in windows(beats(40, period: 60)) {
             var contacts = window.contacts
             for _ in 0..<20 {

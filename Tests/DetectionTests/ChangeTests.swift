@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -10,7 +11,7 @@ import Testing
     /// Windows every ten seconds, each with as many new flows from strangers of so many addresses to so many ports.
     private func windows(
         _ range: Range<Int>,
-        _ random: inout SplitMix,
+        _ random: inout SeededGenerator,
         addresses: UInt64 = 5_000,
         ports: UInt64 = 3,
         flows: Int = 300
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test func `A CUSUM finds a shift by two standard deviations in about 14 values, and none by chance`() {
-        var random = SplitMix(state: 4)
+        var random = SeededGenerator(seed: 4)
         func normal() -> Double {
             (0..<12).reduce(-6.0) { sum, _ in sum + Double(random.next() >> 11) / 9_007_199_254_740_992 }
         }
@@ -74,13 +75,13 @@ import Testing
     }
 
     @Test func `Traffic that goes on as before is no change`() {
-        var random = SplitMix(state: 5)
+        var random = SeededGenerator(seed: 5)
         let highest = found(windows(0..<1_500, &random)).map(\.ratio).max() ?? 0
         #expect(highest < 0.7)
     }
 
     @Test func `Sources that become few are a change, for an hour`() throws {
-        var random = SplitMix(state: 6)
+        var random = SeededGenerator(seed: 6)
         let all = windows(0..<400, &random) + windows(400..<1_400, &random, addresses: 12)
         let told = found(all).filter { $0.ratio >= 1 }.map { ($0.time - EDoSTraffic.time(4_000)) / 1_000_000_000 }
         let first = try #require(told.first)
@@ -90,13 +91,13 @@ import Testing
     }
 
     @Test func `Ports that become many are a change`() {
-        var random = SplitMix(state: 7)
+        var random = SeededGenerator(seed: 7)
         let all = windows(0..<400, &random) + windows(400..<500, &random, ports: 2_000)
         #expect(Detected(all).classes.contains("change.distribution"))
     }
 
     @Test func `What another incident explains is not told again`() {
-        var random = SplitMix(state: 8)
+        var random = SeededGenerator(seed: 8)
         let all = windows(0..<400, &random) + windows(400..<500, &random, addresses: 12)
         #expect(found(all).contains { $0.ratio >= 1 })
         var detector = ChangeDetector(ChangeSettings(), scale: 1)

@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -101,7 +102,7 @@ import Testing
         var settings = EDoSSettings()
         (settings.clients, settings.groups, settings.services) = (256, 64, 32)
         var detector = EDoSDetector(settings, scale: 1)
-        var random = SplitMix(state: 9)
+        var random = SeededGenerator(seed: 9)
         var findings: [Finding] = []
         for minute in 0..<30 {
             for part in 0..<6 {

@@ -1,6 +1,7 @@
 import Detection
 import Flows
 import Packets
+import Support
 import Testing
 
 /// The test set of economic denial of sustainability: every case by the records that its clients would leave.

@@ -1,3 +1,4 @@
+import Support
 import Detection
 import Flows
 import Packets
@@ -17,7 +18,7 @@ struct EDoSTraffic {
     /// 2024-01-01 00:00 UTC, a Monday.
     static let start: Int64 = 1_704_067_200_000_000_000
 
-    var random: SplitMix
+    var random: SeededGenerator
     let service: Subject
     /// Bytes from the service to each client, as told.
     private(set) var truth: [Address: Double] = [:]
@@ -25,7 +26,7 @@ struct EDoSTraffic {
     private var port: UInt16 = 20_000
 
     init(seed: UInt64, service: Subject = Subject(Address(ipv4: 0xCB00_7105), .ipv4, port: 443)) {
-        random = SplitMix(state: seed)
+        random = SeededGenerator(seed: seed)
         self.service = service
     }
 

@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -96,7 +97,7 @@ import Testing
         settings.pairs = 64
         var detector = ExfiltrationDetector(settings, scale: 1)
         var findings: [Finding] = []
-        var random = SplitMix(state: 8)
+        var random = SeededGenerator(seed: 8)
         for window in windows([UInt64](repeating: 2 * mebibyte, count: 60)) {
             var flows = window.flows
             for _ in 0..<100 {

@@ -1,11 +1,12 @@
 import Packets
+import Support
 import Testing
 
 @testable import Detection
 
 @Suite struct RecencyTableTests {
     @Test func `It holds what a plain list in order of touch would hold`() {
-        var random = SplitMix(state: 17)
+        var random = SeededGenerator(seed: 17)
         var table = RecencyTable<Address, Int>(capacity: 50)
         var model: [(key: Address, value: Int)] = []
         for step in 0..<20_000 {
@@ -42,7 +43,7 @@ import Testing
     }
 
     @Test func `A sketch counts a few exactly enough, and many to a fifth`() {
-        var random = SplitMix(state: 4)
+        var random = SeededGenerator(seed: 4)
         for count in [1, 5, 6, 15, 50, 500, 5_000, 60_000] {
             var worst = 0.0
             for _ in 0..<20 {

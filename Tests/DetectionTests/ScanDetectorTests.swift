@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -145,7 +146,7 @@ import Testing
 
     @Test func `Many ports of many hosts are a block scan`() throws {
         var traffic = ScanTraffic()
-        var random = SplitMix(state: 11)
+        var random = SeededGenerator(seed: 11)
         for place in 0..<4_000 {
             let victim = 0xC000_0200 | UInt32(random.next() % 64)
             traffic.probe(victim, UInt16(1 + random.next() % 100), from: source, at: Double(place) / 400)
@@ -200,7 +201,7 @@ import Testing
 
     @Test func `Peers on a port of their own each are no scan`() {
         var traffic = ScanTraffic()
-        var random = SplitMix(state: 5)
+        var random = SeededGenerator(seed: 5)
         for place in 0..<2_000 {
             traffic.probe(
                 UInt32(truncatingIfNeeded: random.next()) & 0x7FFF_FFFF,
@@ -231,7 +232,7 @@ import Testing
 
     @Test func `Scanners that know nothing of each other are not distributed`() {
         var traffic = ScanTraffic()
-        var random = SplitMix(state: 3)
+        var random = SeededGenerator(seed: 3)
         let usual: [UInt16] = [21, 22, 23, 80, 443, 445, 3389, 8080, 5900, 6379]
         for place in 0..<3_000 {
             let port = random.next() % 10 < 9 ? usual[Int(random.next() % 10)] : UInt16(1 + random.next() % 60_000)

@@ -1,4 +1,5 @@
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -12,8 +13,8 @@ import Testing
     private func flood(
         seconds: Int,
         perSecond: Int,
-        _ random: inout SplitMix,
-        port: (inout SplitMix) -> UInt16,
+        _ random: inout SeededGenerator,
+        port: (inout SeededGenerator) -> UInt16,
         _ outcome: ScanTraffic.Outcome
     ) -> ScanTraffic {
         var traffic = ScanTraffic()
@@ -32,7 +33,7 @@ import Testing
 
     @Test(arguments: [ScanTraffic.Outcome.silent, .refused, .halfOpen])
     func `A SYN flood in random names makes no scan, and memory stays in its bounds`(_ outcome: ScanTraffic.Outcome) {
-        var random = SplitMix(state: 21)
+        var random = SeededGenerator(seed: 21)
         var settings = ScanSettings()
         settings.sources = 4_096
         settings.pending = 4_096
@@ -53,13 +54,13 @@ import Testing
     }
 
     @Test func `A flood of random ports in random names is no distributed scan`() {
-        var random = SplitMix(state: 22)
+        var random = SeededGenerator(seed: 22)
         let traffic = flood(seconds: 4, perSecond: 4_000, &random, port: { UInt16($0.next() % 65_536) }, .refused)
         #expect(traffic.detected().opened.isEmpty)
     }
 
     @Test func `A scan is found in the midst of a flood`() {
-        var random = SplitMix(state: 23)
+        var random = SeededGenerator(seed: 23)
         var traffic = flood(seconds: 6, perSecond: 5_000, &random, port: { _ in 80 }, .silent)
         for port in 1...40 { traffic.probe(host, UInt16(port), from: 0xC633_6407, at: 2 + Double(port) * 0.05) }
         #expect(traffic.detected().classes == ["scan.vertical.syn"])
@@ -92,7 +93,7 @@ import Testing
     }
 
     @Test func `The same contacts make the same incidents, in whatever parts and order they come`() {
-        var random = SplitMix(state: 31)
+        var random = SeededGenerator(seed: 31)
         var traffic = ScanTraffic()
         for place in 0..<4_000 {
             let source = 0xC633_6400 + UInt32(random.next() % 6)

@@ -1,5 +1,6 @@
 import Flows
 import Packets
+import Support
 import Testing
 
 @testable import Detection
@@ -164,7 +165,7 @@ import Testing
     @Test func `What the victim of a flood answers to those in whose name it came is no scan`() {
         for flags in [[TCPFlags.syn, .ack], [.rst], [.rst, .ack]] as [TCPFlags] {
             var traffic = ScanTraffic()
-            var random = SplitMix(state: 9)
+            var random = SeededGenerator(seed: 9)
             for place in 0..<3_000 {
                 traffic.probe(
                     UInt32(truncatingIfNeeded: random.next()),
