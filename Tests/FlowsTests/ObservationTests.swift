@@ -72,7 +72,7 @@ struct ObservationTests {
         #expect(
             Self.volumes(window) == [
                 "10.0.0.1:0 data 1", "10.0.0.1:0 finish 1", "192.0.2.1:443 synchronize 1", "192.0.2.1:443 answer 1",
-                "192.0.2.1:443 completed 1", "192.0.2.1:0 acknowledge 1", "192.0.2.1:0 data 2",
+                "192.0.2.1:443 completed 1", "192.0.2.1:443 request 2", "192.0.2.1:0 acknowledge 1", "192.0.2.1:0 data 2",
             ]
         )
         let flow = try #require(window.flows.first)
@@ -158,7 +158,7 @@ struct ObservationTests {
 
     @Test func `Flags that no stack sends are told apart`() throws {
         let cases: [(PacketBuilder.Flags, TrafficClass)] = [
-            ([], .irregular), ([.fin], .irregular), ([.syn, .fin], .irregular), ([.fin, .psh, .urg], .irregular),
+            ([], .irregular), ([.fin], .finish), ([.syn, .fin], .irregular), ([.fin, .psh, .urg], .irregular),
             ([.syn, .rst], .irregular), ([.syn], .synchronize), ([.fin, .ack], .finish), ([.rst], .reset),
             ([.rst, .ack], .reset), ([.ack], .acknowledge), ([.ack, .psh], .acknowledge),
         ]
