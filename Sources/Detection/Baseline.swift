@@ -1,6 +1,7 @@
 import Flows
 
-/// What is usual at one service in each hour of the week: of the last four weeks, medians, so that one odd week says nothing.
+/// What is usual at one service in each hour of the week: of the last four weeks, medians, so that one odd week says
+/// nothing.
 public struct Baseline: Equatable, Sendable {
     /// One hour, in 256ths of an octave: logarithms to base 2 of ``Baseline/offset`` plus the load in an hour.
     public struct Hour: Equatable, BitwiseCopyable, Sendable {
@@ -49,7 +50,8 @@ public struct Baseline: Equatable, Sendable {
 
     /// What is to be expected of an hour.
     public struct Expectation: Equatable, Sendable {
-        /// Of a minute, and of the mean of ten: logarithm to base 2 of offset plus load in an hour, and its scale, in octaves.
+        /// Of a minute, and of the mean of ten: logarithm to base 2 of offset plus load in an hour, and its scale, in
+        /// octaves.
         var minute: Centre
         var tenMinutes: Centre
         /// Load in an hour.

@@ -14,8 +14,8 @@ public enum BaselineError: Error, Equatable {
     case value
 }
 
-/// Little-endian: `WEIRBASE`, version (2 bytes), number of services (4); each with address (16), family, port (2), last hour
-/// (8), a bit for each hour of the week (21), and for each bit the number of weeks (1) and their five numbers (2
+/// Little-endian: `WEIRBASE`, version (2 bytes), number of services (4); each with address (16), family, port (2), last
+/// hour (8), a bit for each hour of the week (21), and for each bit the number of weeks (1) and their five numbers (2
 /// each); last the FNV-1a hash of all before (8). Services stand in order: equal baselines have equal bytes.
 extension Baselines {
     private static let magic = Array("WEIRBASE".utf8)

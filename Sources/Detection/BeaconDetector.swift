@@ -26,13 +26,13 @@ public struct BeaconSettings: Equatable, Sendable {
 
 /// Finds hosts that make connections to one place outside with a period, as malware asks for orders.
 ///
-/// A beat is a connection (TCP) or a conversation (UDP) that was answered; those within five seconds are one. The gaps between the
-/// last 17 are judged: 80 % of them must be within 20 % of their median, and there must be ten of these over ten minutes.
-/// Gaps by chance are so alike once in tens of thousands of pairs. Not judged: what stays inside (home, or private networks),
-/// asked by others than hosts at home (where that is not known: of private networks), health checks and polling of
-/// local services therefore, ports of services that are asked with a period by honest hosts, and requests inside one connection.
-/// Programs that look for updates or tell measurements do the same: severity is low, medium for gaps within 5 %; confidence
-/// 0.3, and up to 0.4 more the less the gaps vary.
+/// A beat is a connection (TCP) or a conversation (UDP) that was answered; those within five seconds are one. The gaps
+/// between the last 17 are judged: 80 % of them must be within 20 % of their median, and there must be ten of these
+/// over ten minutes. Gaps by chance are so alike once in tens of thousands of pairs. Not judged: what stays inside
+/// (home, or private networks), asked by others than hosts at home (where that is not known: of private networks),
+/// health checks and polling of local services therefore, ports of services that are asked with a period by honest
+/// hosts, and requests inside one connection. Programs that look for updates or tell measurements do the same: severity
+/// is low, medium for gaps within 5 %; confidence 0.3, and up to 0.4 more the less the gaps vary.
 struct BeaconDetector: Detector {
     private struct Key: Hashable, Sendable {
         var host: Address
@@ -166,12 +166,12 @@ struct BeaconDetector: Detector {
             }.prefix(20)
         )
         let family = row.key.family
+        let name = host.text(as: family)
         let target = Subject(peer, family, port: row.key.port)
         evidence.summary =
-            "\(host.text(as: family)) connects to \(target) every \(period.short) s, \(Int(repeats)) times so far, within "
-            + "\((variation * 100).short) % of the period."
-        evidence.advice =
-            "Find the program on \(host.text(as: family)) that connects to \(target); if you know it, allow it."
+            "\(name) connects to \(target) every \(period.short) s, \(Int(repeats)) times so far, "
+            + "within \((variation * 100).short) % of the period."
+        evidence.advice = "Find the program on \(name) that connects to \(target); if you know it, allow it."
         return evidence
     }
 
@@ -193,8 +193,8 @@ extension Contact {
 }
 
 extension Scene {
-    /// Whether a host asks something outside: from home to neither home nor a private network. Where nobody knows what is
-    /// home: from a private network to a public one.
+    /// Whether a host asks something outside: from home to neither home nor a private network. Where nobody knows what
+    /// is home: from a private network to a public one.
     func isOutbound(_ host: Address, to peer: Address, _ family: Family) -> Bool {
         guard !peer.isLocal(family) else { return false }
         guard let isOurs = isHome(host, family) else { return host.isLocal(family) }

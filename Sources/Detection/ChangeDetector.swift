@@ -19,12 +19,13 @@ public struct ChangeSettings: Equatable, Sendable {
     public init() {}
 }
 
-/// Finds changes in how traffic is spread: over the addresses that open flows, the ports and the hosts that are asked, and the
-/// sizes of packets (normalised entropies: Lakhina, Crovella, Diot 2005; these four tell the most: Nychis et al. 2008).
+/// Finds changes in how traffic is spread: over the addresses that open flows, the ports and the hosts that are asked,
+/// and the sizes of packets (normalised entropies: Lakhina, Crovella, Diot 2005; these four tell the most: Nychis et
+/// al. 2008).
 ///
-/// Each is measured every 10 s from 1,024 counters, and compared with the median of the last hour by a CUSUM on both sides.
-/// A change that has another incident for its cause is not told again. Severity is low: a change means no harm by itself.
-/// Confidence: 0.4, and up to 0.3 by how far the weaker condition is above its level.
+/// Each is measured every 10 s from 1,024 counters, and compared with the median of the last hour by a CUSUM on both
+/// sides. A change that has another incident for its cause is not told again. Severity is low: a change means no harm
+/// by itself. Confidence: 0.4, and up to 0.3 by how far the weaker condition is above its level.
 struct ChangeDetector: Detector {
     private enum Feature: Int, CaseIterable {
         case sources
@@ -186,9 +187,10 @@ struct ChangeDetector: Detector {
         evidence.samples = Array(window.samples.prefix(20))
         let isMore = spread.rise.sum >= spread.fall.sum
         evidence.summary =
-            "The \(feature.name) is \(isMore ? "wider" : "narrower") than in the last hour: \(spread.value.short) of 1, "
-            + "usually \(spread.usual.short)."
-        evidence.advice = "Look at the largest flows, and at what listens since then: nothing says that anyone means harm."
+            "The \(feature.name) is \(isMore ? "wider" : "narrower") than in the last hour: "
+            + "\(spread.value.short) of 1, usually \(spread.usual.short)."
+        evidence.advice =
+            "Look at the largest flows, and at what listens since then: nothing says that anyone means harm."
         return evidence
     }
 }

@@ -40,7 +40,8 @@ struct CostClient: Sendable {
             usage += own
             received += Double(flow.forward.bytes)
             records += 1
-            // Straight between powers of two, within 0.09 of the truth: enough to tell half an octave, in a tenth of the time.
+            // Straight between powers of two, within 0.09 of the truth: enough to tell half an octave, in a tenth of
+            // the time.
             let logarithm = Double((1 + load).exponent) + (1 + load).significand
             self.load += load
             logarithms += load * logarithm
@@ -56,8 +57,8 @@ struct CostClient: Sendable {
             left.squares += right.squares
         }
 
-        /// Standard deviation of the records' loads, in octaves, weighted by load: near 0 for a machine that fetches the same
-        /// again and again, or at a constant rate; above 1 for people.
+        /// Standard deviation of the records' loads, in octaves, weighted by load: near 0 for a machine that fetches
+        /// the same again and again, or at a constant rate; above 1 for people.
         var spread: Double {
             guard load > 0 else { return 0 }
             let mean = logarithms / load
@@ -95,8 +96,8 @@ struct CostClient: Sendable {
         /// The variation that each of its connections would have, if they were independent of each other.
         var variationOfOne: Double { variation * max(1, connections).squareRoot() }
 
-        /// How much it works like a machine, as a multiple of the level: by what its records bring, or by how even its minutes
-        /// are; at most 10.
+        /// How much it works like a machine, as a multiple of the level: by what its records bring, or by how even its
+        /// minutes are; at most 10.
         func likeness(_ settings: EDoSSettings) -> Double {
             let alike = shape.records >= 6 ? settings.spread / max(shape.spread, settings.spread / 10) : 0
             return max(alike, settings.variation / max(variationOfOne, settings.variation / 10))

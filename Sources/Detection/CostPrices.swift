@@ -19,7 +19,8 @@ public struct CostPrices: Equatable, Sendable {
     public var isSet: Bool { perGB != nil || perMillionRequests != nil || perInstanceHour != nil }
     public var unit: String { isSet ? currency : "GB" }
 
-    /// Price of what was used, in `unit`. Instance hours are those of the requests and those of the connections together.
+    /// Price of what was used, in `unit`. Instance hours are those of the requests and those of the connections
+    /// together.
     public func cost(of usage: CostUsage) -> Double {
         guard isSet else { return usage.gigabytes }
         let instanceHours =

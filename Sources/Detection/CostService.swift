@@ -113,6 +113,16 @@ struct CostSeries: Sendable {
     var count: Int { bytes.count }
 
     /// Oldest first.
+    func loads(_ requestBytes: Double) -> [Double] {
+        var loads: [Double] = []
+        loads.reserveCapacity(count)
+        for range in [start..<count, 0..<start] {
+            for place in range { loads.append(Double(bytes[place]) + Double(requests[place]) * requestBytes) }
+        }
+        return loads
+    }
+
+    /// Oldest first.
     subscript(place: Int) -> CostUsage {
         let slot = (start + place) % bytes.count
         return CostUsage(bytes: Double(bytes[slot]), requests: Double(requests[slot]))

@@ -16,7 +16,8 @@ struct CostTable: Sendable {
     private(set) var groups: [CostClient] = []
     private var groupPlaces: [CostClient.Key: Int] = [:]
     private(set) var turnedAway: UInt64 = 0
-    /// Whether room was made in the minute: once is enough, or a crowd that nobody can list would cost more than it says.
+    /// Whether room was made in the minute: once is enough, or a crowd that nobody can list would cost more than it
+    /// says.
     private var hasThinnedClients = false
     private var hasThinnedGroups = false
     /// Minutes and days, as numbers.
@@ -182,7 +183,8 @@ struct CostTable: Sendable {
         Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1.key, $0) })
     }
 
-    /// Drops clients that are gone for two hours; when services fill half of their room, those that did little and are gone.
+    /// Drops clients that are gone for two hours; when services fill half of their room, those that did little and are
+    /// gone.
     private mutating func forget() {
         let now = minute
         let isGone: (CostClient) -> Bool = { $0.minute.records == 0 && now - ($0.episode?.last ?? now) > 120 }

@@ -3,8 +3,8 @@ import Packets
 
 /// Connections that ask for nothing and stay: bounded, whoever holds them.
 ///
-/// TCP, open for a minute, to whom the service has said nothing while the client sends hardly anything, or whose client takes
-/// no more of the answer. A connection that the active time-out cuts into several flows stays one.
+/// TCP, open for a minute, to whom the service has said nothing while the client sends hardly anything, or whose client
+/// takes no more of the answer. A connection that the active time-out cuts into several flows stays one.
 struct EDoSConnections: Sendable {
     struct Key: Hashable, Sendable {
         var initiator: Address

@@ -24,10 +24,11 @@ extension EDoSDetector {
         let who = isGroup ? prefix(first.client.key).description : name(first.client.key)
         let others = members.count > 1 ? " and \(members.count - 1) more" : ""
         evidence.summary =
-            "\(who)\(others) caused \((share * 100).short) % of what \(look.service.key) cost for \(minutes.short) minutes, "
-            + "evenly as a machine does: \(told(shape.usage)), \(told(rate)) an hour."
+            "\(who)\(others) caused \((share * 100).short) % of what \(look.service.key) cost "
+            + "for \(minutes.short) minutes, evenly as a machine does: \(told(shape.usage)), \(told(rate)) an hour."
         evidence.advice =
-            "If you know \(who), allow it; else limit its rate at \(look.service.key) or block it, and look at what it asks for."
+            "If you know \(who), allow it; else limit its rate at \(look.service.key) or block it, "
+            + "and look at what it asks for."
         return evidence
     }
 
@@ -44,11 +45,11 @@ extension EDoSDetector {
         ]
         evidence.sources = stayers.map { source($0.client) }.largest
         evidence.summary =
-            "\(look.service.key) has cost more than usual for \(minutes.short) minutes; \(stayers.count) clients that never rest "
-            + "cause it: \(told(total)), \(told(rate)) an hour."
+            "\(look.service.key) has cost more than usual for \(minutes.short) minutes; "
+            + "\(stayers.count) clients that never rest cause it: \(told(total)), \(told(rate)) an hour."
         evidence.advice =
-            "Limit how much one client may get from \(look.service.key) in an hour; look whether these clients have anything in "
-            + "common that can be blocked."
+            "Limit how much one client may get from \(look.service.key) in an hour; "
+            + "look whether these clients have anything in common that can be blocked."
         return evidence
     }
 
@@ -66,11 +67,11 @@ extension EDoSDetector {
         evidence.sources = clients.map { source($0, $0.total.bytes) }.largest
         let on = pulse.length / 6
         evidence.summary =
-            "The load of \(look.service.key) comes and goes every \((pulse.period / 6).short) minutes, on for \(on.short): "
-            + "what makes an autoscaler start and stop instances. Above the level between: \(told(total))."
+            "The load of \(look.service.key) comes and goes every \((pulse.period / 6).short) minutes, "
+            + "on for \(on.short): what makes an autoscaler start and stop instances. Above the level between: \(told(total))."
         evidence.advice =
-            "Let the autoscaler wait longer than \((pulse.period / 6).short) minutes before it scales again; limit the rate of "
-            + "the clients listed."
+            "Let the autoscaler wait longer than \((pulse.period / 6).short) minutes before it scales again; "
+            + "limit the rate of the clients listed."
         return evidence
     }
 
@@ -99,11 +100,11 @@ extension EDoSDetector {
         evidence.ports = [(look.service.key.port, Double(held.count))]
         evidence.samples = samples(look)
         evidence.summary =
-            "\(counts.count) clients hold \(held.count) connections to \(look.service.key) for \(age.short) minutes and ask for "
-            + "nothing."
+            "Clients: \(counts.count). They hold \(held.count) connections to \(look.service.key) "
+            + "for \(age.short) minutes and ask for nothing."
         evidence.advice =
-            "Give \(look.service.key) a time limit for a request's head and body and for a client that does not read; limit "
-            + "connections by client."
+            "Give \(look.service.key) a time limit for a request's head and body and for a client that does not read; "
+            + "limit connections by client."
         return evidence
     }
 
@@ -117,8 +118,8 @@ extension EDoSDetector {
         )
         evidence.sources = look.clients.map { source($0.client) }.largest
         evidence.summary =
-            "\(look.service.key) does \(isMore ? "more" : "less") than at this hour on other days, for \(minutes.short) minutes: "
-            + "\(told(look.service.rate)) an hour."
+            "\(look.service.key) does \(isMore ? "more" : "less") than at this hour on other days, "
+            + "for \(minutes.short) minutes: \(told(look.service.rate)) an hour."
         evidence.advice =
             isMore
             ? "Look whether the clients of \(look.service.key) are those you know; nothing says that they mean harm."

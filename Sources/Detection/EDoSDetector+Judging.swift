@@ -104,8 +104,7 @@ extension EDoSDetector {
 
     private func judgePulsing(_ look: Look, _ state: inout EDoSState) -> Finding? {
         guard let series = look.service.series else { return nil }
-        let usages = (0..<series.count).map { series[$0] }
-        let loads = usages.map { $0.load(settings.requestBytes) }
+        let loads = series.loads(settings.requestBytes)
         var mean = loads.reduce(0, +) / Double(loads.count) * 360
         guard mean >= settings.floor / 10, let pulse = EDoSPulse(loads, settings) else {
             state.pulses = nil
@@ -127,10 +126,10 @@ extension EDoSDetector {
             return ratio >= 0.1 ? finding(.edos(.pulsing), look, state, ratio, load: raised) : nil
         }
         // What is above the level between the pulses, from the first of them on.
-        let quiet = pulse.isQuiet.indices.filter { pulse.isQuiet[$0] }
-        let base = quiet.reduce(CostUsage()) { $0.adding(usages[$1]) } * (1 / Double(max(1, quiet.count)))
-        let first = state.pulses == nil ? max(0, pulse.start - 1) : max(0, usages.count - 6)
-        let more = usages[first...].reduce(base * -Double(usages.count - first)) { $0.adding($1) }
+        let quiet = (0..<series.count).filter { pulse.isQuiet($0) }
+        let base = quiet.reduce(CostUsage()) { $0.adding(series[$1]) } * (1 / Double(max(1, quiet.count)))
+        let first = state.pulses == nil ? max(0, pulse.start - 1) : max(0, series.count - 6)
+        let more = (first..<series.count).reduce(base * -Double(series.count - first)) { $0.adding(series[$1]) }
         let total = (state.pulses ?? CostUsage()).adding(more).atLeastNothing
         state.pulses = total
         var finding = finding(.edos(.pulsing), look, state, ratio, load: raised)

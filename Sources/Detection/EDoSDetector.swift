@@ -5,19 +5,18 @@ import Packets
 ///
 /// It counts what services send and are asked, as ``CostTable``, and judges every minute, by four classes:
 /// - `edos.leech`: one client, or one group by prefix, causes most of a service's cost for hours, like a machine: its
-///   requests bring the same each time, or its minutes are even over few connections. People behind one address vary more; a
-///   download or a backup ends before.
-/// - `edos.sustained`: the load stays above what is usual in this hour of the week (CUSUM), and clients cause it that stay and
-///   work like machines: a flash crowd's come and go.
+///   requests bring the same each time, or its minutes are even over few connections. People behind one address vary
+///   more; a download or a backup ends before.
+/// - `edos.sustained`: the load stays above what is usual in this hour of the week (CUSUM), and clients cause it that
+///   stay and work like machines: a flash crowd's come and go.
 /// - `edos.pulsing`: the load comes and goes with a period of 1 to 30 minutes.
 /// - `edos.holding`: connections that ask for nothing stay open.
 ///
 /// and `change.volume`: the load is not what it was at this hour on other days, whoever causes it.
 ///
-/// Severity: medium at the floor of cost, one step more for ten and for a hundred times as much; at least high where the
-/// budget of the month is not kept. `change.volume` is low.
-/// Confidence: 0.5; 0.2 more if the service's usual load is known; up to 0.3 by how far the weakest condition is above its
-/// level, all of it at twice the level.
+/// Severity: medium at the floor of cost, one step more for ten and for a hundred times as much; at least high where
+/// the budget of the month is not kept. `change.volume` is low. Confidence: 0.5; 0.2 more if the service's usual load
+/// is known; up to 0.3 by how far the weakest condition is above its level, all of it at twice the level.
 struct EDoSDetector: Detector {
     let settings: EDoSSettings
     private(set) var table: CostTable

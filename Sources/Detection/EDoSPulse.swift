@@ -15,31 +15,25 @@ struct EDoSPulse {
     var off: Double
     /// Where the first of the pulses begins.
     var start: Int
-    /// Whether it is off, and far from any pulse.
-    var isQuiet: [Bool]
+    private let isOn: [Bool]
 
     /// Finds the pulses at the end of a series.
     init?(_ loads: [Double], _ settings: EDoSSettings) {
         guard loads.count >= 3 * settings.shortestPeriod else { return nil }
-        let smooth = loads.indices.map { place in
-            let near = loads[max(0, place - 1)...min(loads.count - 1, place + 1)]
-            return near.reduce(0, +) / Double(near.count)
-        }
+        let smooth = Self.smooth(loads)
         // Two levels, each value at the nearer one.
         var border = smooth.reduce(0, +) / Double(smooth.count)
         var (off, on) = (border, border)
         for _ in 0..<8 {
             (off, on) = Self.means(smooth, border)
-            border = (off + on) / 2
+            let middle = (off + on) / 2
+            if abs(middle - border) <= 0.01 * middle { break }
+            border = middle
         }
         (self.on, self.off) = (on, off)
         guard on > 1.5 * off, on > 0 else { return nil }
         let starts = Self.starts(smooth, above: border, below: (border + off) / 2)
         guard starts.count >= 3 else { return nil }
-        let isOn = smooth.map { [border] in $0 > border }
-        isQuiet = isOn.indices.map { place in
-            !isOn[max(0, place - 3)...min(isOn.count - 1, place + 3)].contains(true)
-        }
         let gaps = zip(starts.dropFirst(), starts).map { Double($0 - $1) }
         let usual = gaps.suffix(4).map { $0 }.median
         let even = gaps.reversed().prefix { abs($0 - usual) <= 1 + 0.15 * usual }
@@ -48,13 +42,28 @@ struct EDoSPulse {
         start = starts[starts.count - 1 - even.count]
         let range = Double(settings.shortestPeriod)...Double(settings.longestPeriod)
         guard range.contains(period) else { return nil }
+        // Over, if the next has not come.
+        guard Double(loads.count - starts[starts.count - 1]) <= 1.5 * period else { return nil }
         // As high as its pulses, but no higher.
         let level = smooth[start...].map { [on] in min($0, on) }
         let lag = Int(period.rounded())
         correlation = (lag - 1...lag + 1).map { Self.correlation(level, at: $0) }.max() ?? 0
+        isOn = smooth.map { [border] in $0 > border }
         duty = Double(isOn[start...].count { $0 }) / Double(isOn.count - start)
-        // Over, if the next has not come.
-        guard Double(loads.count - starts[starts.count - 1]) <= 1.5 * period else { return nil }
+    }
+
+    /// Whether it is off in a place, and far from any pulse.
+    func isQuiet(_ place: Int) -> Bool { !isOn[max(0, place - 3)...min(isOn.count - 1, place + 3)].contains(true) }
+
+    /// Means of three.
+    private static func smooth(_ values: [Double]) -> [Double] {
+        var smooth = values
+        for place in 1..<values.count - 1 {
+            smooth[place] = (values[place - 1] + values[place] + values[place + 1]) / 3
+        }
+        smooth[0] = (values[0] + values[1]) / 2
+        smooth[values.count - 1] = (values[values.count - 2] + values[values.count - 1]) / 2
+        return smooth
     }
 
     private static func means(_ values: [Double], _ border: Double) -> (low: Double, high: Double) {

@@ -28,11 +28,11 @@ public struct EDoSSettings: Equatable, Sendable {
         111, 139, 389, 445, 514, 636, 1433, 1521, 2049, 2379, 2380, 3260, 3306, 4222, 5432, 5672, 6379, 6443, 8086,
         9042, 9092, 9100, 9200, 9300, 10_250, 11_211, 26_379, 27_017, 50_000,
     ]
-    /// Bytes that cost as much as one request, for what is judged: at usual list prices of 0.09 USD per GB out and 1 USD per
-    /// million requests.
+    /// Bytes that cost as much as one request, for what is judged: at usual list prices of 0.09 USD per GB out and 1
+    /// USD per million requests.
     public var requestBytes = 11_000.0
-    /// Load in an hour (bytes out, and ``requestBytes`` for each request) below which no cost is an incident: 1 GB, or 90,000
-    /// requests; about 65 USD in a month.
+    /// Load in an hour (bytes out, and ``requestBytes`` for each request) below which no cost is an incident: 1 GB, or
+    /// 90,000 requests; about 65 USD in a month.
     public var floor = 1e9
 
     // Leech: one client, or one group.
@@ -47,8 +47,8 @@ public struct EDoSSettings: Equatable, Sendable {
     public var share = 0.5
     /// A client works like a machine if its records' loads spread by less, in octaves...
     public var spread = 0.5
-    /// ...or if its minutes vary by less: coefficient of variation, times the root of how many connections it has at a time.
-    /// That is above 1 for any number of people who do not know of each other.
+    /// ...or if its minutes vary by less: coefficient of variation, times the root of how many connections it has at a
+    /// time. That is above 1 for any number of people who do not know of each other.
     public var variation = 0.5
 
     // Sustained: more than usual, for long.
@@ -59,7 +59,8 @@ public struct EDoSSettings: Equatable, Sendable {
     public var leastScale = 0.25
     /// Times the usual load that is too much, for every EDoS class but holding.
     public var factor = 1.5
-    /// Share of what is more than usual that clients must cause who stay and work like machines: what a flash crowd lacks.
+    /// Share of what is more than usual that clients must cause who stay and work like machines: what a flash crowd
+    /// lacks.
     public var stayShare = 0.5
     /// Minutes that they must have stayed if they are at least ``crowd``; fewer: ``leechTime``.
     public var stayTime = 30.0

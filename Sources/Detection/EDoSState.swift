@@ -10,8 +10,8 @@ struct EDoSState: Sendable {
     private(set) var expectation: Baseline.Expectation?
     /// More than usual, by minutes.
     private(set) var rise = ChangeScore()
-    /// More and less, by means of ten minutes: those that follow each other hardly depend on each other, and they find in hours
-    /// what is too little for a minute.
+    /// More and less, by means of ten minutes: those that follow each other hardly depend on each other, and they find
+    /// in hours what is too little for a minute.
     private(set) var slowRise = ChangeScore()
     private(set) var slowFall = ChangeScore()
     /// What pulses and held connections cost since they began; nil while there are none.

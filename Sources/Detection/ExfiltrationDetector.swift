@@ -5,8 +5,8 @@ import Packets
 public struct ExfiltrationSettings: Equatable, Sendable {
     /// Pairs of hosts that are watched; each takes 0.3 KiB.
     public var pairs = 4_096
-    /// Bytes that a host sends to one peer within an hour: 100 MiB, ten times the original system's level, that every larger
-    /// attachment crossed.
+    /// Bytes that a host sends to one peer within an hour: 100 MiB, ten times the original system's level, that every
+    /// larger attachment crossed.
     public var bytes = 100.0 * 1_048_576
     /// Times what it receives from there.
     public var asymmetry = 5.0
@@ -18,11 +18,11 @@ public struct ExfiltrationSettings: Equatable, Sendable {
 
 /// Finds hosts that send far more to one place outside than they receive from it, and than they usually send there.
 ///
-/// Judged is what hosts send in flows that they open: what clients fetch from a service is its cost, not a leak. From home to
-/// neither home nor a private network; where nobody knows what is home, from a private network to a public one. The usual is
-/// the median of the largest hours of the last seven days with traffic between the two, from three days on.
-/// Severity: medium, one step more at ten times the level and at a hundred times. Confidence: 0.4; 0.2 more where a usual is
-/// known; up to 0.3 by how far the weakest condition is above its level, all of it at twice the level.
+/// Judged is what hosts send in flows that they open: what clients fetch from a service is its cost, not a leak. From
+/// home to neither home nor a private network; where nobody knows what is home, from a private network to a public one.
+/// The usual is the median of the largest hours of the last seven days with traffic between the two, from three days
+/// on. Severity: medium, one step more at ten times the level and at a hundred times. Confidence: 0.4; 0.2 more where a
+/// usual is known; up to 0.3 by how far the weakest condition is above its level, all of it at twice the level.
 struct ExfiltrationDetector: Detector {
     private struct Key: Hashable, Sendable {
         var host: Address
@@ -161,12 +161,12 @@ struct ExfiltrationDetector: Detector {
         evidence.samples = Array(
             window.samples.lazy.filter { $0.packet.source == host && $0.packet.destination == peer }.prefix(20)
         )
+        let (from, to) = (host.text(as: family), peer.text(as: family))
         let usual = row.usual.map { ", \(($0 / 1_048_576).short) MiB on other days" } ?? ""
         evidence.summary =
-            "\(host.text(as: family)) sent \((sent / 1_048_576).short) MiB to \(peer.text(as: family)) within an hour\(usual), "
+            "\(from) sent \((sent / 1_048_576).short) MiB to \(to) within an hour\(usual), "
             + "\(asymmetry.short) times what it received."
-        evidence.advice =
-            "Find the program on \(host.text(as: family)) that sends to \(peer.text(as: family)); if it is a backup, allow it."
+        evidence.advice = "Find the program on \(from) that sends to \(to); if it is a backup, allow it."
         return evidence
     }
 

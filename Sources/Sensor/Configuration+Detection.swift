@@ -60,6 +60,10 @@ extension Configuration {
             1...4_096,
             "Closed incidents that are kept for those who ask."
         ),
+    ]
+
+    /// Keys of the flight recorder.
+    static let recordSettings: [Setting] = [
         .size(
             "record.memory",
             \.record.memory,

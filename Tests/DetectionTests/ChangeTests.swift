@@ -76,7 +76,7 @@ import Testing
 
     @Test func `Traffic that goes on as before is no change`() {
         var random = SeededGenerator(seed: 5)
-        let highest = found(windows(0..<1_500, &random)).map(\.ratio).max() ?? 0
+        let highest = found(windows(0..<800, &random)).map(\.ratio).max() ?? 0
         #expect(highest < 0.7)
     }
 
@@ -112,17 +112,18 @@ import Testing
         #expect(told < 0.7)
     }
 
-    /// Two answers a minute, for three days; then something else.
+    /// Two answers a minute, for two days; then something else.
     private func days(then answers: Int) -> Detected {
         var traffic = EDoSTraffic(seed: 40)
-        for minute in 0..<75 * 60 {
-            for _ in 0..<(minute < 72 * 60 ? 2 : answers) {
+        for minute in 0..<51 * 60 {
+            for _ in 0..<(minute < 48 * 60 ? 2 : answers) {
                 let bytes = traffic.varied(10e6, factor: 1.5)
                 let client = Address(ipv4: 0x5000_0000 + UInt32(truncatingIfNeeded: traffic.random.next() >> 40))
-                traffic.connect(client, at: (Double(minute) + traffic.uniform()) / 60, [.init(at: 0, lasts: 3, bytes: bytes)])
+                let hours = (Double(minute) + traffic.uniform()) / 60
+                traffic.connect(client, at: hours, [.init(at: 0, lasts: 3, bytes: bytes)])
             }
         }
-        return Detected(traffic.windows(0..<75))
+        return Detected(traffic.windows(0..<51))
     }
 
     @Test(arguments: [(24, "more"), (0, "less"), (2, nil)] as [(Int, String?)])
@@ -136,7 +137,7 @@ import Testing
         let incident = try #require(detected.opened.first)
         #expect(incident.worst.summary.contains("does \(word) than"))
         #expect(incident.severity == .low)
-        let delay = Double(incident.opened - EDoSTraffic.time(72 * 3_600)) / 6e10
+        let delay = Double(incident.opened - EDoSTraffic.time(48 * 3_600)) / 6e10
         print("change.volume, \(word): \(delay.rounded()) min")
         #expect((60...120).contains(delay))
     }

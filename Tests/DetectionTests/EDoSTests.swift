@@ -80,6 +80,22 @@ import Testing
         #expect(incident.worst.summary.contains("198.51.100.0/24"))
     }
 
+    @Test func `Sources that change every minute inside an IPv6 /48 are one leech`() throws {
+        let server = Address(high: 0x2001_0DB8_0000_0001, low: 5)
+        var traffic = EDoSTraffic(seed: 7, service: Subject(server, .ipv6, port: 443))
+        var members: [Address] = []
+        for minute in 0..<150 {
+            // Each in a /64 of its own.
+            let network = 0x2001_0DB8_00AA_0000 | traffic.random.next() & 0xFFFF
+            let member = Address(high: network, low: traffic.random.next())
+            members.append(member)
+            let from = 0.5 + Double(minute) / 60
+            traffic.fetch(member, from..<from + 1.0 / 60, rate: 5e6, object: 2e6)
+        }
+        let incident = try expect("edos.leech", traffic, hours: 3, by: members, since: 0.5)
+        #expect(incident.worst.summary.contains("2001:db8:aa::/48"))
+    }
+
     @Test func `200 clients of 25 kbit/s each are sustained cost, once the usual is known`() throws {
         var traffic = EDoSTraffic(seed: 4)
         traffic.visits(0..<11, perHour: 100)
@@ -164,9 +180,9 @@ import Testing
         expectNothing(traffic, hours: 8)
     }
 
-    @Test func `Nine days, each busy in the afternoon, are none`() {
+    @Test func `A week and a day, each day busy in the afternoon, are none`() {
         var traffic = EDoSTraffic(seed: 16)
-        for hour in 0..<216 {
+        for hour in 0..<192 {
             let noon = (Double(hour % 24) - 15) / 9
             for _ in 0..<Int(20 + 280 * max(0, 1 - noon * noon)) {
                 let client = Address(ipv4: 0x5000_0000 + UInt32(truncatingIfNeeded: traffic.random.next() >> 40))
@@ -174,7 +190,7 @@ import Testing
                 traffic.connect(client, at: Double(hour) + traffic.uniform(), [.init(at: 0, lasts: 3, bytes: bytes)])
             }
         }
-        expectNothing(traffic, hours: 216)
+        expectNothing(traffic, hours: 192)
     }
 
     @Test func `Health checks are none`() {

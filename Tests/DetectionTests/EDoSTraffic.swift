@@ -3,8 +3,8 @@ import Detection
 import Flows
 import Packets
 
-/// What clients do at one service, for hours, as the records of flows that the tables would tell: one every 10 s while there is
-/// traffic, cut every 300 s.
+/// What clients do at one service, for hours, as the records of flows that the tables would tell: one every 10 s while
+/// there is traffic, cut every 300 s.
 struct EDoSTraffic {
     /// One question and its answer.
     struct Exchange {
