@@ -121,7 +121,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "Linux", "BPF", "Flows", "Host", "Publishing", "Reports", "Sensor",
+                "Linux", "BPF", "Detection", "Flows", "Host", "Publishing", "Reports", "Sensor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -152,7 +152,7 @@ let package = Package(
         test(
             "SensorTests",
             [
-                "Detection", "Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor",
+                "Capture", "Detection", "Flows", "Host", "Linux", "Packets", "Publishing", "Reports", "Sensor",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

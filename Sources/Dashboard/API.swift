@@ -15,6 +15,7 @@ struct API: HTTPResponder {
         "/api/status": [.get: { api, _ in .json(await api.control.status().json()) }],
         "/api/packets": [.get: { api, request throws(Refusal) in try await api.packets(request) }],
         "/api/threats": [.get: { api, request throws(Refusal) in try await api.threats(request) }],
+        "/api/threats/ID/packets": [.get: { api, request throws(Refusal) in try await api.capture(request) }],
         "/api/threats/ID": [.get: { api, request throws(Refusal) in try await api.threat(request) }],
         "/api/ports": [.get: { api, _ in .json(await api.control.ports().json()) }],
         "/api/monitoring/start": [.post: { api, request throws(Refusal) in try await api.start(request) }],
@@ -42,10 +43,12 @@ struct API: HTTPResponder {
 
     /// The path under which a request's stands in the routes.
     private static func pattern(of path: String) -> String {
-        path.hasPrefix(threatPath) && path != threatPath ? threatPath + "ID" : path
+        guard path.hasPrefix(threatPath), path != threatPath else { return path }
+        return threatPath + (path.hasSuffix(capturePath) ? "ID" + capturePath : "ID")
     }
 
     private static let threatPath = "/api/threats/"
+    private static let capturePath = "/packets"
 
     private func threats(_ request: Request) async throws(Refusal) -> Response {
         let query = request.uri.queryParameters
@@ -65,10 +68,23 @@ struct API: HTTPResponder {
     private func threat(_ request: Request) async throws(Refusal) -> Response {
         let id = String(request.uri.path.dropFirst(Self.threatPath.count))
         guard let threat = await control.threat(id: id) else {
-            throw Refusal(.notFound, "not_found", "no incident of this id is held; /api/threats lists those that are")
+            throw Self.unknownThreat
         }
         return .json(threat.json())
     }
+
+    private func capture(_ request: Request) async throws(Refusal) -> Response {
+        let id = request.uri.path.dropFirst(Self.threatPath.count).dropLast(Self.capturePath.count)
+        guard let capture = await control.capture(ofThreat: String(id)) else { throw Self.unknownThreat }
+        let headers: HTTPFields = [.contentType: "application/x-pcapng", .cacheControl: "no-store"]
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: capture)))
+    }
+
+    private static let unknownThreat = Refusal(
+        .notFound,
+        "not_found",
+        "no incident of this id is held; /api/threats lists those that are"
+    )
 
     private func packets(_ request: Request) async throws(Refusal) -> Response {
         let query = request.uri.queryParameters

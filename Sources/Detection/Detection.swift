@@ -13,10 +13,15 @@ public struct Detection: Sendable {
 
     public private(set) var incidents: IncidentTable
     public private(set) var nearness: [ThreatClass: Nearness] = [:]
-    private var detectors: [any Detector]
+    var detectors: [any Detector]
     private let settings: DetectionSettings
     /// End of the latest window, on the packets' clock.
     public private(set) var clock = Int64.min
+    /// Number of the latest window, and how many before it, itself included, were empty.
+    private var last: Int64?
+    private var empty = 0
+    private var scene = Scene()
+    private static let empties = 8
 
     /// - Parameter sensor: id of the sensor, in every incident's id.
     public init(_ settings: DetectionSettings, sensor: String) {
@@ -24,6 +29,12 @@ public struct Detection: Sendable {
         incidents = IncidentTable(settings.incidents, sensor: sensor)
         detectors = [
             FloodDetector(settings.floods, scale: settings.scale),
+            ScanDetector(settings.scans, scale: settings.scale),
+            BruteForceDetector(settings.bruteForce, scale: settings.scale),
+            EDoSDetector(settings.edos, scale: settings.scale),
+            BeaconDetector(settings.beacon, scale: settings.scale),
+            ExfiltrationDetector(settings.exfiltration, scale: settings.scale),
+            ChangeDetector(settings.change, scale: settings.scale),
             SlowRequests(settings.slow, scale: settings.scale),
             DNSTunnel(settings.dnsTunnel, scale: settings.scale),
         ]
@@ -41,7 +52,17 @@ public struct Detection: Sendable {
             : window.without { initiator, family, port in
                 settings.allow.contains { $0.matches(initiator, family, port: port) }
             }
+        empty = 0
+        self.scene = scene
+        self.scene.kernel = nil
+        return judge(window, scene)
+    }
+
+    private mutating func judge(_ window: Observation, _ scene: Scene) -> [IncidentEvent] {
         clock = max(clock, window.end)
+        last = max(last ?? window.number, window.number)
+        var scene = scene
+        scene.troubled = Set(incidents.open.keys.map(\.subject))
         var findings: [Finding] = []
         for place in detectors.indices { detectors[place].judge(window, scene, &findings) }
         for place in findings.indices {
@@ -51,11 +72,18 @@ public struct Detection: Sendable {
         return incidents.take(findings, at: window.end)
     }
 
-    /// Moves the clock where there was no traffic.
+    /// Moves the clock where there was no traffic. Answers that detectors wait for fail to come there too: they are shown
+    /// the first empty windows of it.
     public mutating func advance(to time: Int64) -> [IncidentEvent] {
         guard time > clock else { return [] }
+        var events: [IncidentEvent] = []
+        // One window late, since packets may be.
+        while let last, empty < Self.empties, (last + 3) * Observation.length <= time {
+            events += judge(Observation(number: last + 1), scene)
+            empty += 1
+        }
         clock = time
-        return incidents.advance(to: time)
+        return events + incidents.advance(to: time)
     }
 
     /// Closes all incidents, after the last window.

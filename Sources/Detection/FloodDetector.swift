@@ -29,6 +29,9 @@ public struct FloodDetector: Detector {
 
     public var turnedAway: UInt64 { missed + means.turnedAway + connections.turnedAway }
 
+    /// Subjects and classes that are remembered.
+    var remembered: Int { means.count }
+
     public mutating func judge(_ window: Observation, _ scene: Scene, _ findings: inout [Finding]) {
         let rows = FloodRows(window, scene, settings)
         missed += rows.turnedAway
@@ -52,6 +55,7 @@ public struct FloodDetector: Detector {
             isCrowded: window.missed.traffic.packets > 0,
             handshake: window.weights[SamplingClass.handshake.rawValue],
             first: window.weights[SamplingClass.first.rawValue],
+            rest: window.weights[SamplingClass.rest.rawValue],
             seconds: Double(Observation.length) / 1e9
         )
         var verdicts = lanes.map { judge.judge($0) }

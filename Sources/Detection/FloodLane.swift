@@ -49,6 +49,8 @@ struct FloodLane: Sendable {
     /// SYNs: those with an answer, and connections that came about. Prefixes: UDP, of which answers are taken off.
     var answers = 0.0
     var completions = 0.0
+    /// UDP to the same address that was asked for; of reflections.
+    var asked = 0.0
     /// Addresses of a prefix that were hit.
     var hosts = 0
     /// Whether it is near enough to its level for sources and ports.
@@ -103,6 +105,8 @@ struct FloodLane: Sendable {
             flows += 1
             if isClose { name(contact, weight) }
         case .answered:
+            // Seen only if what it answers was.
+            let weight = weight * weight
             switch key.kind {
             case .synchronize, .hostSynchronize:
                 guard isToService(contact) else { return }

@@ -59,7 +59,10 @@ struct FloodRows {
             while end < rows.count, rows[end].key.address == key.address, rows[end].key.family == key.family {
                 end += 1
             }
-            if scene.isHome(key.address, key.family) != false { take(rows[place..<end], key) }
+            // What is for a group is for us too.
+            if scene.isHome(key.address, key.family) != false || key.address.isMulticast(key.family) {
+                take(rows[place..<end], key)
+            }
             place = end
         }
         endPrefix()
@@ -97,8 +100,12 @@ struct FloodRows {
             case .reflection:
                 guard !first.address.isMulticast(first.family) else { break }
                 let key = FloodLane.Key(subject: host, kind: .reflection, port: key.port)
-                let ratio = volume.packets / seconds / settings.reflection
-                add(key, volume, max(ratio, volume.unaskedBits / seconds / settings.bits))
+                let packets = volume.packets / settings.reflection
+                let ratio = max(packets, volume.unaskedBits / settings.bits) / seconds
+                guard ratio >= 0.1 else { break }
+                add(key, volume, ratio)
+                let datagrams = kinds[Int(TrafficClass.udp.rawValue)]
+                lanes[lanes.count - 1].asked = datagrams.packets - datagrams.unaskedPackets
             default: break
             }
         }

@@ -29,8 +29,8 @@ public struct FloodSettings: Equatable, Sendable {
     /// Unsolicited packets in all, without those to addresses and prefixes that have a flood of their own. Weir's own budget
     /// for packets of one class (`sample.budget`).
     public var interface = 50_000.0
-    /// Requests to one web service from clients that ask faster than ``client``: forty such.
-    public var requests = 2_000.0
+    /// Requests to one web service from clients that ask faster than ``client``: twenty such.
+    public var requests = 1_000.0
     /// Requests of one client to one service that a person with a browser does not reach. mod_evasive's `DOSSiteCount`.
     public var client = 50.0
     /// Connections to one service that are open for 10 s and have said at most ``silence``. Most programs may open 1,024 files

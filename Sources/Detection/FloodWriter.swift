@@ -89,7 +89,7 @@ struct FloodWriter {
     }
 
     private func explainReflection(_ evidence: inout Evidence, _ lane: FloodLane) {
-        let share = lane.volume.unaskedPackets / max(1, lane.volume.packets)
+        let share = lane.volume.unaskedPackets / max(1, lane.volume.packets + lane.asked)
         evidence.measures.append(.init("share unsolicited", share))
         guard let factor = Reflector.known[lane.key.port]?.factor else { return }
         let asked = lane.volume.unaskedBytes / factor / judge.seconds

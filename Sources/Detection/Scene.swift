@@ -11,6 +11,10 @@ public struct Scene: Sendable {
     public var sampling: SamplingCounters?
     /// What the kernel's stack counted in this window; nil in a replay.
     public var kernel: KernelEvidence?
+    /// Nanoseconds from the packets' clock to the wall's (UTC): what hours of the week are told by.
+    public var wallOffset: Int64 = 0
+    /// Subjects of the incidents that are open: nothing is learnt from what happens to them.
+    public internal(set) var troubled: Set<Subject> = []
 
     public init() {}
 

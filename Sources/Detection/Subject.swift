@@ -22,10 +22,20 @@ public struct Subject: Hashable, Sendable {
         prefixLength = bits
     }
 
+    /// In three words instead of five.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(address.high)
+        hasher.combine(address.low)
+        hasher.combine(rest)
+    }
+
     /// Everyone: what stands for many subjects that have no place of their own.
     public static func all(_ family: Family) -> Subject {
         Subject(prefixOf: family == .ipv4 ? Address(ipv4: 0) : .zero, family, bits: 0)
     }
+
+    /// All of the service's host.
+    public var host: Subject { Subject(address, family) }
 
     public var isHost: Bool { prefixLength == (family == .ipv4 ? 32 : 128) }
 }
@@ -37,7 +47,7 @@ extension Subject: Comparable {
         return low < high
     }
 
-    private var rest: UInt64 { UInt64(family.rawValue) << 32 | UInt64(prefixLength) << 16 | UInt64(port) }
+    fileprivate var rest: UInt64 { UInt64(family.rawValue) << 32 | UInt64(prefixLength) << 16 | UInt64(port) }
 }
 
 extension Subject: CustomStringConvertible {

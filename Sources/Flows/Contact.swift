@@ -30,6 +30,8 @@ public struct Contact: BitwiseCopyable, Sendable {
     public var step: Step
     /// Of the flow's first packet, where that is ICMP or ICMPv6.
     public var icmpType: UInt8
+    /// Bytes of the TCP, UDP or ICMP header of the packet of this step with its options; of ``Step/unreachable`` 0.
+    public var headerLength: UInt8
 
     public init(
         _ step: Step,
@@ -43,7 +45,8 @@ public struct Contact: BitwiseCopyable, Sendable {
         flags: TCPFlags = [],
         payload: UInt16 = 0,
         interface: UInt32 = 0,
-        icmpType: UInt8 = 0
+        icmpType: UInt8 = 0,
+        headerLength: UInt8 = 0
     ) {
         self.step = step
         self.time = time
@@ -57,6 +60,7 @@ public struct Contact: BitwiseCopyable, Sendable {
         self.payload = payload
         self.interface = interface
         self.icmpType = icmpType
+        self.headerLength = headerLength
     }
 }
 

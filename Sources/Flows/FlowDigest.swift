@@ -80,6 +80,60 @@ public struct FlowDigest: BitwiseCopyable, Sendable {
         request = record.request
     }
 
+    /// Made, not seen: for tests of what reads it. Totals are what was sent since the flow's start; nil: this record is all.
+    public init(
+        initiator: Address,
+        responder: Address,
+        initiatorPort: UInt16,
+        responderPort: UInt16,
+        family: Family = .ipv4,
+        protocolNumber: UInt8 = 6,
+        end: FlowEnd = .closed,
+        isFirst: Bool = true,
+        first: Int64,
+        last: Int64,
+        forward: Volume,
+        backward: Volume,
+        forwardTotal: Volume? = nil,
+        backwardTotal: Volume? = nil,
+        forwardPayload: UInt64? = nil,
+        backwardPayload: UInt64? = nil,
+        requests: UInt32 = 1,
+        newRequests: UInt32 = 1,
+        zeroWindows: UInt32 = 0,
+        lastWindow: UInt16 = 65_535,
+        synchronisations: UInt16 = 2,
+        finishes: UInt16 = 0,
+        resets: UInt16 = 0,
+        interface: UInt32 = 0
+    ) {
+        self.initiator = initiator
+        self.responder = responder
+        self.initiatorPort = initiatorPort
+        self.responderPort = responderPort
+        self.interface = interface
+        self.family = family
+        self.protocolNumber = protocolNumber
+        self.end = end
+        self.isFirst = isFirst
+        self.first = first
+        self.last = last
+        self.forward = forward
+        self.backward = backward
+        self.forwardTotal = forwardTotal ?? forward
+        self.backwardTotal = backwardTotal ?? backward
+        isAnswered = self.forwardTotal.packets > 0 && self.backwardTotal.packets > 0
+        self.forwardPayload = forwardPayload ?? self.forwardTotal.bytes
+        self.backwardPayload = backwardPayload ?? self.backwardTotal.bytes
+        self.requests = requests
+        self.newRequests = newRequests
+        self.zeroWindows = zeroWindows
+        self.lastWindow = lastWindow
+        self.synchronisations = synchronisations
+        self.finishes = finishes
+        self.resets = resets
+    }
+
     /// Of what was sent both ways.
     public var duration: Int64 { last &- first }
 

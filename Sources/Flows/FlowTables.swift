@@ -204,7 +204,9 @@ public struct FlowTables: ~Copyable {
         if fragments.complete(&packet, time: time, interface: interface) { return true }
         strayFragments.count(packet)
         let place = Place(packet, map)
-        if observes, owns(place) { unsafe tables[place.shard].watch.countStray(&packet, isSampled: weights != nil) }
+        if observes, owns(place) {
+            unsafe tables[place.shard].watch.countStray(&packet, weight: weights?[SamplingClass.rest.rawValue] ?? 1)
+        }
         return false
     }
 

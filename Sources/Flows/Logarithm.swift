@@ -3,7 +3,7 @@
 /// Additions, multiplications and one division, which IEEE 754 fixes to the last bit: entropies have the same bits on every
 /// machine. The C library's `log2` differs between processors with and without fused multiplication.
 /// - Parameter value: at least 1
-func binaryLogarithm(_ value: Double) -> Double {
+public func binaryLogarithm(_ value: Double) -> Double {
     assert(value >= 1)
     var (exponent, significand) = (Double(value.exponent), value.significand)
     if significand > 1.414_213_562_373_095_1 {

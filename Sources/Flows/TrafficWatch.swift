@@ -85,7 +85,8 @@ struct TrafficWatch: ~Copyable {
                 flags: step == .unreachable ? [] : packet.flags,
                 payload: step == .unreachable ? 0 : UInt16(clamping: packet.payloadLength),
                 interface: record.key.interface,
-                icmpType: record.icmpType
+                icmpType: record.icmpType,
+                headerLength: step == .unreachable ? 0 : packet.transportHeaderLength
             )
         )
     }
@@ -97,10 +98,9 @@ struct TrafficWatch: ~Copyable {
     }
 
     /// A fragment whose first was not seen.
-    /// - Parameter isSampled: whether the first may have been left out.
     @inline(never)
-    mutating func countStray(_ packet: inout Packet, isSampled: Bool) {
-        table.count(packet, isAsked: isSampled, weight: 1)
+    mutating func countStray(_ packet: inout Packet, weight: Double) {
+        table.count(packet, isAsked: false, weight: weight)
     }
 
     /// Flows of a single packet are told by their contact alone.

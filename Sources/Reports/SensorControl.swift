@@ -14,6 +14,9 @@ public protocol SensorControl: Sendable {
     /// One incident with its evidence; nil when none of that id is held.
     func threat(id: String) async -> Threat?
 
+    /// Packets about one incident as a capture file (pcapng); nil when none of that id is held.
+    func capture(ofThreat id: String) async -> [UInt8]?
+
     /// Begins to watch again after `stop`.
     func start() async throws(ControlError)
 

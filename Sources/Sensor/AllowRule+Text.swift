@@ -70,13 +70,13 @@ extension FixedWidthInteger {
 }
 
 /// What is wrong with a prefix, or with ports behind it.
-enum PrefixError: Error, Equatable, CustomStringConvertible {
+public enum PrefixError: Error, Equatable, CustomStringConvertible {
     case noAddress(String)
     case noLength(String, most: UInt8)
     case longer(String, than: String)
     case noPorts(String)
 
-    var description: String {
+    public var description: String {
         switch self {
         case .noAddress(let text): "\"\(text)\" begins with no address; write 192.0.2.0/24 or 2001:db8::1"
         case .noLength(let text, let most): "\"\(text)\" has no length from 0 to \(most) behind its /"

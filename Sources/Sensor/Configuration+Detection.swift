@@ -60,6 +60,17 @@ extension Configuration {
             1...4_096,
             "Closed incidents that are kept for those who ask."
         ),
+        .size(
+            "record.memory",
+            \.record.memory,
+            0...1 << 30,
+            "Memory of the flight recorder: the last packets, and those before each incident. 0: none."
+        ),
+        .flag(
+            "record.payload",
+            \.record.payload,
+            "Whether it keeps payload as well, up to sample.snap, or headers alone."
+        ),
     ]
 }
 

@@ -275,7 +275,7 @@ extension StringProtocol {
 
 extension Configuration {
     /// Every key there is, in the order of the documentation.
-    public static let settings = trafficSettings + detectionSettings + hostSettings
+    public static let settings = trafficSettings + detectionSettings + levelSettings + hostSettings
 
     private static let trafficSettings: [Setting] = [
         .names(

@@ -21,6 +21,7 @@ public struct Configuration: Sendable, Equatable {
     public var count = Count()
     public var flows = Flows()
     public var detect = Detect()
+    public var record = Record()
     public var ports = Ports()
     public var log = Log()
 
@@ -103,6 +104,14 @@ public struct Configuration: Sendable, Equatable {
         public var settings = DetectionSettings()
         /// Prefixes that are ours. Empty: the addresses of the watched interfaces.
         public var home: [Prefix] = []
+    }
+
+    /// The packets before an incident.
+    public struct Record: Sendable, Equatable {
+        /// Bytes. 0: none are kept.
+        public var memory = 8 << 20
+        /// Whether payload is kept as well.
+        public var payload = false
     }
 
     public struct Disk: Sendable, Equatable {

@@ -54,6 +54,7 @@ extension Coordinator {
 
     private func tell(_ events: [IncidentEvent]) {
         shared.update(detection.incidents, turnedAway: detection.turnedAway, home: ownAddresses)
+        shared.record(events)
         threatPublisher.publish(events, shared.threatContext)
         for event in events where event.incident.state == .opened || event.incident.state == .closed {
             let incident = event.incident

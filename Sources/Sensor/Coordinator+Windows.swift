@@ -54,7 +54,7 @@ extension Coordinator {
     func take(_ window: Window) {
         shared.add(window.flows)
         flowPublisher.publish(window.flows)
-        for worker in workers { worker.setWeights(overload.oneIn > 1 ? window.sampling : Sampling()) }
+        for worker in workers { worker.setWeights(window.sampling) }
         for watch in watches.values where watch.countsAsTraffic {
             guard let counters = window.interfaces[.init(index: watch.index, epoch: watch.epoch)] else { continue }
             traffic.received += counters.rx.total.bytes

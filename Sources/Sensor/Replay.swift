@@ -34,6 +34,14 @@ public struct Replay: Sendable {
             flows.memory = Self.memory
             flows.interim = nil
         }
+
+        /// Says which addresses are those of the host, or the net, that the captures were taken at.
+        /// - Parameter prefixes: such as `192.0.2.0/24`, or addresses.
+        public mutating func setHome(_ prefixes: [String]) throws(PrefixError) {
+            var home: [Prefix] = []
+            for text in prefixes { home.append(try Prefix(text: text)) }
+            scene.home = home
+        }
     }
 
     public let settings: Settings

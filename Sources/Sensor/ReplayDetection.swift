@@ -74,6 +74,18 @@ public struct ReplayFindings: Sendable {
     /// What detectors had no room for.
     public var turnedAway: UInt64 = 0
 
+    /// The same in order: who came nearest first.
+    public var levels: [(threat: ThreatClass, nearness: Detection.Nearness)] {
+        nearness.map { ($0.key, $0.value) }.sorted {
+            ($1.1.highest, $0.0.name) < ($0.1.highest, $1.0.name)
+        }
+    }
+
+    /// Incidents as they were when they closed, in the order in which they opened.
+    public var incidents: [Incident] {
+        events.map(\.incident).filter { $0.state == .closed }.sorted { ($0.opened, $0.id) < ($1.opened, $1.id) }
+    }
+
     /// Writes each event as a line of JSON: a threat, as the sensor tells it.
     public func write(to output: borrowing Descriptor) throws(SystemError) {
         for event in events {

@@ -120,8 +120,19 @@ extension ReplaySummary {
             json.field("flows_evicted", table.evicted)
             json.field("established_flows_evicted", table.evictedEstablished)
             json.array("incidents") { json in
-                for event in findings.events where event.incident.state == .closed {
-                    Threat(event.incident, ThreatContext(), .numbers).write(to: &json)
+                for incident in findings.incidents {
+                    Threat(incident, ThreatContext(), .numbers).write(to: &json)
+                }
+            }
+            json.array("levels") { json in
+                for (threat, nearness) in findings.levels {
+                    json.object { json in
+                        json.field("class", threat.name)
+                        json.field("highest", nearness.highest, places: 3)
+                        json.field("half", nearness.half)
+                        json.field("level", nearness.level)
+                        json.field("twice", nearness.twice)
+                    }
                 }
             }
             if let span {

@@ -36,7 +36,7 @@ struct ReplayWorker {
         var summary = ReplaySummary()
         var tables = FlowTables(settings.flows, map: map, worker: number)
         var pace = settings.speed.map { Pace(speed: $0) }
-        if settings.flows.entropy == .none {
+        if settings.flows.entropy == .none, !settings.flows.observes {
             replay(&timeline, &tables, &rows, &summary, &pace)
         } else {
             replayPayload(&timeline, &tables, &rows, &summary, &pace)

@@ -27,6 +27,7 @@ final class SamplingWorker: Sendable {
         /// Flow records until the coordinator takes them.
         var ended: EndedFlows
         var recent: RecentPackets
+        var recorder: FlightRecorder
         /// Counted by Swift where the kernel's programs do not run; key: interface index.
         var counted: [UInt32: InterfaceCounters] = [:]
 
@@ -86,6 +87,8 @@ final class SamplingWorker: Sendable {
     private let shardMap: ShardMap
     /// Packets kept for the packet view.
     private let recent: Int
+    /// Whether the recorder keeps payload.
+    private let recordsPayload: Bool
     /// Nanoseconds to add to a frame's time: by how much wall time was set back since the start.
     private let timeShift = Atomic<Int64>(0)
     /// From each other worker to this one; index: the sender.
@@ -108,24 +111,29 @@ final class SamplingWorker: Sendable {
     ///   - recent: packets kept for the packet view.
     ///   - workers: how many there are.
     ///   - records: flow records kept until they are taken.
+    ///   - recording: bytes of the recorder.
     init(
         number: Int,
         workers: Int,
         shardMap: ShardMap,
         recent: Int,
         flows: FlowSettings,
-        records: Int
+        records: Int,
+        recording: Int,
+        recordsPayload: Bool
     ) throws(SystemError) {
         self.number = number
         self.shardMap = shardMap
         self.recent = recent
+        self.recordsPayload = recordsPayload
         inboxes = (0..<workers).map { _ in HandoverQueue(slots: 1_024, bytes: 1) }
         wake = try Event()
         state = Mutex(
             State(
                 flows: FlowTables(flows, map: shardMap, worker: number),
                 ended: EndedFlows(capacity: records),
-                recent: RecentPackets(capacity: recent)
+                recent: RecentPackets(capacity: recent),
+                recorder: FlightRecorder(capacity: recording)
             )
         )
     }
@@ -293,7 +301,9 @@ extension SamplingWorker {
         let (shardMap, shift) = (shardMap, timeShift.load(ordering: .relaxed))
         // Nobody looks before the block is done, and then only the last packets are left: the others are not copied.
         var unseen = reader.ring.framesInNextBlock - recent
+        let keepsPayload = recordsPayload
         let blocks = state.withLock { state in
+            var unrecorded = state.recorder.isOff ? 0 : Self.recordedOfBlock
             let before = reader.ring.frames
             let blocks = reader.ring.walk(atMost: 1, into: &state) { state, info, bytes in
                 packet.decode(info, bytes)
@@ -301,6 +311,10 @@ extension SamplingWorker {
                 if counts { Self.count(&packet, info, in: &counters) }
                 unseen &-= 1
                 packet.decodeLink(bytes)
+                if unrecorded > 0 {
+                    unrecorded &-= 1
+                    Self.record(&packet, bytes, info, interface, keepsPayload, in: &state.recorder)
+                }
                 let time = info.time &+ shift
                 if state.flows.advance(to: time) { state.keepEnded() }
                 if packet.transport == .icmp {
@@ -355,6 +369,23 @@ extension SamplingWorker {
         in recent: inout RecentPackets
     ) {
         recent.append(PacketSummary(packet, info, interface))
+    }
+
+    /// Frames of each block that are recorded. A block of a quiet ring has fewer; under load the recorder holds some of each
+    /// moment, and costs next to nothing.
+    private static let recordedOfBlock = 256
+
+    @inline(never)
+    private static func record(
+        _ packet: inout Packet,
+        _ bytes: RawSpan,
+        _ info: FrameInfo,
+        _ interface: UInt32,
+        _ keepsPayload: Bool,
+        in recorder: inout FlightRecorder
+    ) {
+        let kept = keepsPayload ? bytes.byteCount : Int(packet.headerLength)
+        recorder.append(info, interface: interface, bytes.extracting(first: min(kept, 1_600)))
     }
 
     @inline(never)

@@ -29,7 +29,9 @@ public final class Sensor: SensorControl {
                 workers: workers == 0 ? min(Processors.online, 4) : workers,
                 seed: generator.next(),
                 flows: flows,
-                records: configuration.flows.recent
+                records: configuration.flows.recent,
+                recording: configuration.detect.isEnabled ? configuration.record.memory : 0,
+                recordsPayload: configuration.record.payload
             )
         } catch {
             throw .start("cannot start the worker threads: \(error)")
@@ -112,6 +114,8 @@ public final class Sensor: SensorControl {
     public func threats(_ query: ThreatQuery) async -> ThreatList { state.threats(query) }
 
     public func threat(id: String) async -> Threat? { state.threat(id: id) }
+
+    public func capture(ofThreat id: String) async -> [UInt8]? { state.capture(of: id) }
 
     public func start() async throws(ControlError) { try await send(.start) }
 

@@ -1,3 +1,4 @@
+import Capture
 import Detection
 import Flows
 import Linux
@@ -24,6 +25,7 @@ final class SensorState: Sendable {
         var incidents: [Incident]?
         var turnedAway: UInt64 = 0
         var home: [Prefix] = []
+        var recordings: IncidentRecordings
         var feed: PacketFeed
         var flows: RecentFlows
         var commands: [Command] = []
@@ -46,13 +48,16 @@ final class SensorState: Sendable {
     ///   - seed: secret, so that no stranger can choose the shard his packets meet in.
     ///   - packets: kept for the packet view.
     ///   - records: flow records kept, and as many on their way from the workers.
+    ///   - recording: bytes for the packets before incidents; 0: none are kept.
     init(
         version: String,
         workers count: Int,
         seed: UInt64,
         packets: Int = 1_000,
         flows: FlowSettings = FlowSettings(),
-        records: Int = 4_096
+        records: Int = 4_096,
+        recording: Int = 8 << 20,
+        recordsPayload: Bool = false
     ) throws(SystemError) {
         self.version = version
         var generator = SystemRandomNumberGenerator()
@@ -67,7 +72,9 @@ final class SensorState: Sendable {
                     shardMap: map,
                     recent: packets,
                     flows: flows,
-                    records: max(1, records / count)
+                    records: max(1, records / count),
+                    recording: recording / 4 * 3 / count,
+                    recordsPayload: recordsPayload
                 )
             )
         }
@@ -76,7 +83,11 @@ final class SensorState: Sendable {
         shardMap = map
         wake = try Event()
         snapshot = Mutex(
-            Snapshot(feed: PacketFeed(capacity: packets, workers: count), flows: RecentFlows(capacity: records))
+            Snapshot(
+                recordings: IncidentRecordings(capacity: recording / 4),
+                feed: PacketFeed(capacity: packets, workers: count),
+                flows: RecentFlows(capacity: records)
+            )
         )
     }
 
@@ -172,6 +183,34 @@ final class SensorState: Sendable {
         let open = incidents.filter { $0.state != .closed }
         let context = threatContext
         return (open.prefix(count).map { Threat($0, context, .brief) }, open.count)
+    }
+
+    /// What the workers' recorders hold.
+    private var recorded: Recording {
+        var recording = Recording()
+        for worker in workers { worker.withState { $0.recorder.copy(to: &recording) } }
+        return recording
+    }
+
+    /// Keeps the packets before incidents that opened.
+    func record(_ events: [IncidentEvent]) {
+        let opened = events.filter { $0.incident.state == .opened }
+        guard !opened.isEmpty else { return }
+        let recorded = recorded
+        guard !recorded.isEmpty else { return }
+        // In a storm the recorders hold something of each, but the time for all would be too long.
+        for event in opened.prefix(8) {
+            let part = IncidentRecordings.about(event.incident, in: recorded)
+            snapshot.withLock { $0.recordings.add(part, of: event.incident) }
+        }
+    }
+
+    /// Headers of the packets about an incident, as a capture file; nil when it is not held.
+    func capture(of id: String) -> [UInt8]? {
+        guard let incident = incidents.first(where: { $0.id == id }) else { return nil }
+        let now = recorded
+        let (kept, names) = snapshot.withLock { ($0.recordings[id], $0.names) }
+        return IncidentRecordings.join(kept, about: incident, with: now).pcapng(names)
     }
 
     // MARK: Flows and packets

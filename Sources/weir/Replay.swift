@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Detection
 public import Flows
 import Glibc
 import Linux
@@ -34,6 +35,21 @@ struct ReplayFiles: ParsableCommand {
 
     @Option(name: .long, help: ArgumentHelp("Write each event of an incident as a line of JSON.", valueName: "file"))
     var events: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Addresses that are those of the host or net it was taken at: 192.0.2.0/24. May be given again.",
+            valueName: "prefix"
+        )
+    )
+    var home: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Multiply every level of the detectors; 0 judges nothing. 0-100.", valueName: "factor")
+    )
+    var scale = 1.0
 
     @Option(
         name: .long,
@@ -96,6 +112,13 @@ struct ReplayFiles: ParsableCommand {
         if let flows, Self.format(of: flows) == nil {
             throw ValidationError("--flows takes a name that ends in .csv, .jsonl or .json, or -, not \(flows)")
         }
+        guard (0...100).contains(scale) else { throw ValidationError("--scale takes 0 to 100") }
+        do {
+            var settings = Replay.Settings()
+            try settings.setHome(home)
+        } catch {
+            throw ValidationError("--home: \(error)")
+        }
         if let events, events == "-" || events.isEmpty { throw ValidationError("--events takes a file's name") }
         if json, flows == "-" { throw ValidationError("--json and --flows - cannot both have standard output") }
         if files.count(where: { $0 == "-" }) > 1 { throw ValidationError("standard input can be read once") }
@@ -117,6 +140,8 @@ struct ReplayFiles: ParsableCommand {
         if let idleTimeout { settings.flows.idle = Self.nanoseconds(idleTimeout) }
         if let activeTimeout { settings.flows.active = Self.nanoseconds(activeTimeout) }
         settings.readsTunnels = inner
+        try? settings.setHome(home)
+        if scale == 0 { settings.detection = nil } else { settings.detection?.scale = scale }
         settings.workers = workers
         settings.speed = speed
         settings.format = flows.flatMap(Self.format)
@@ -180,6 +205,9 @@ struct ReplayFiles: ParsableCommand {
         )
     }
 
+    /// Incidents that the summary lists.
+    private static let incidents = 20
+
     static func table(_ summary: ReplaySummary) -> String {
         let ledger = summary.ledger
         var table = Table(["", ""])
@@ -218,11 +246,33 @@ struct ReplayFiles: ParsableCommand {
             "read \(formattedCount(ledger.read)) = decoded \(formattedCount(ledger.decoded)) + malformed "
                 + "\(formattedCount(ledger.malformed)); residue \(formattedCount(ledger.residue))"
         )
+        for incident in summary.findings.incidents.prefix(Self.incidents) {
+            let time = WallTime(nanoseconds: incident.opened).formatted(.milliseconds)
+            add(
+                "\(incident.severity.name)",
+                "\(time) \(incident.threat.name) at \(incident.subject): \(incident.worst.summary)"
+            )
+        }
+        let rest = summary.findings.incidents.count - Self.incidents
+        if rest > 0 { add("Incidents", "\(formattedCount(UInt64(rest))) more; --events writes them all") }
+        for (threat, nearness) in summary.findings.levels where nearness.highest >= 0.25 {
+            add(
+                threat.name,
+                "at most \(hundredths(nearness.highest)) of its level; \(formattedCount(nearness.half)) times half of it, "
+                    + "\(formattedCount(nearness.level)) times all, \(formattedCount(nearness.twice)) times twice"
+            )
+        }
         let rate = summary.elapsed > 0 ? UInt64(Double(summary.frames) / summary.elapsed) : 0
         let tenths = Int((summary.elapsed * 100).rounded())
         add("Took", "\(tenths / 100).\(tenths / 10 % 10)\(tenths % 10) s, \(formattedCount(rate)) frames/s")
         return table.description
     }
+}
+
+/// A number with two decimals.
+private func hundredths(_ value: Double) -> String {
+    let number = Int((min(value, 1e15) * 100).rounded())
+    return "\(number / 100).\(number / 10 % 10)\(number % 10)"
 }
 
 extension FlowProfile: ExpressibleByArgument {}

@@ -15,6 +15,12 @@ struct Threats: ParsableCommand {
     @Argument(help: ArgumentHelp("An incident's 16 digits: it is shown whole.", valueName: "id"))
     var id: String?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Write the packets about this incident to a file, in the format pcapng.", valueName: "file")
+    )
+    var pcap: String?
+
     @Flag(name: .shortAndLong, help: "Go on with what changes, until interrupted.")
     var follow = false
 
@@ -28,13 +34,16 @@ struct Threats: ParsableCommand {
         if let id, id.utf8.count > 64 || !id.utf8.allSatisfy({ isxdigit(Int32($0)) != 0 }) {
             throw ValidationError("an incident's id has 16 hexadecimal digits; `weir threats` lists them")
         }
+        if pcap != nil, id == nil || json { throw ValidationError("--pcap takes one incident's id, and no --json") }
         if id != nil, follow || all { throw ValidationError("--follow and --all show many incidents, not one") }
     }
 
     func run() throws {
         let client = SensorClient(path: try options.load().configuration.socketPath)
         do {
-            if let id {
+            if let id, let pcap {
+                try write(id, to: pcap, client)
+            } else if let id {
                 try show(id, client)
             } else if follow {
                 try follow(client)
@@ -54,9 +63,23 @@ struct Threats: ParsableCommand {
         try Terminal.print((json ? body : Array(try ThreatAnswer(body).text.utf8)) + Array("\n".utf8))
     }
 
-    private func whole(_ id: String, _ client: SensorClient) throws -> [UInt8] {
+    private func write(_ id: String, to name: String, _ client: SensorClient) throws {
+        let capture = try whole(id, client, part: "/packets")
+        do throws(SystemError) {
+            let number = try check("open") {
+                unsafe open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            }
+            let file = Descriptor(owning: number)
+            let bytes = capture.span
+            try Linux.write(all: unsafe bytes.bytes, to: file.rawValue)
+        } catch {
+            throw failure(.cannotCreate, "\(name): \(error)")
+        }
+    }
+
+    private func whole(_ id: String, _ client: SensorClient, part: String = "") throws -> [UInt8] {
         do throws(SensorClient.ClientError) {
-            return try client.get("\(Self.path)/\(id.lowercased())")
+            return try client.get("\(Self.path)/\(id.lowercased())\(part)")
         } catch {
             guard case .refused(404, _) = error else { throw error }
             throw failure(.noInput, "the sensor holds no incident \(id); `weir threats --all` lists those that it does")

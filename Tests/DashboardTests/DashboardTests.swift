@@ -37,6 +37,9 @@ import Testing
             #expect(whole.code == 200)
             #expect(whole.body == String(decoding: Threat(TestControl.incident).json(), as: UTF8.self))
             #expect(whole.body.contains(#""evidence":{"measures":[]"#))
+            let capture = try await exchange(path, "GET /api/threats/\(id)/packets HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(capture.code == 200 && capture.body == "capture")
+            #expect(capture.head.contains("application/x-pcapng"))
         }
     }
 
@@ -101,6 +104,8 @@ import Testing
         ("GET /api/../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
         ("GET /api/threats/ HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
         ("GET /api/threats/0123456789abcdef HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
+        ("GET /api/threats/0123456789abcdef/packets HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
+        ("GET /api/threats//packets HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
         ("GET /api/threats/../status HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
         ("DELETE /api/threats/0123456789abcdef HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
         ("GET /api/threats?since=yesterday HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),

@@ -67,6 +67,8 @@ final class TestControl: SensorControl {
 
     func threat(id: String) async -> Threat? { id == Self.incident.id ? Threat(Self.incident) : nil }
 
+    func capture(ofThreat id: String) async -> [UInt8]? { id == Self.incident.id ? Array("capture".utf8) : nil }
+
     /// The one that it holds.
     static let incident: Incident = {
         var table = IncidentTable(IncidentSettings(), sensor: "test")

@@ -37,6 +37,8 @@ struct Detected {
             }
             tables.addError(quoting: &quoted, interface: info.interface)
         }
+        tables.stop()
+        tables.drain { _ in }
         tables.endObservation()
         take(&tables, scene)
         events += detection.finish()

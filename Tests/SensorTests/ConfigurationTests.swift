@@ -111,6 +111,7 @@ import Testing
         ("detect.home", "192.0.2.0/24, 2001:db8::/32"), ("detect.allow", "192.0.2.0/24, 198.51.100.7 22"),
         ("detect.incidents.off", "0.5"), ("detect.incidents.off_delay", "10"), ("detect.incidents.hold", "0"),
         ("detect.incidents.repeat", "1.5"), ("detect.incidents.open", "10"), ("detect.incidents.closed", "10"),
+        ("record.memory", "0"), ("record.payload", "true"),
     ]
 
     @Test(arguments: [
@@ -181,6 +182,7 @@ import Testing
         ("detect.incidents.repeat", ["1", "86400"], ["0", "nan"]),
         ("detect.incidents.open", ["1", "4096"], ["0", "4097"]),
         ("detect.incidents.closed", ["1", "4096"], ["0", "4097"]),
+        ("record.memory", ["0", "1 GiB"], ["-1", "2 GiB"]), ("record.payload", ["true", "false"], ["no"]),
         (
             "detect.home", ["[]", "[192.0.2.0/24]", "[\"::/0\", 192.0.2.1, 10.0.0.0/8]"],
             ["[192.0.2.0/33]", "[192.0.2.1/24]", "[192.0.2]", "[localhost]", "[192.0.2.0/+8]", "[192.0.2.0/24 22]"]

@@ -10,7 +10,8 @@ import Testing
         ["run", "--config", "/x", "--data-dir", "/y"], ["ports", "--range", "1-1024", "--json"],
         ["packets", "--count", "5", "--follow", "--json"], ["packets", "-c", "5", "-f"], ["status", "--json"],
         ["threats"], ["threats", "--follow", "--json"],
-        ["threats", "-a", "--json"], ["threats", "0123456789abcdef", "--json"], ["doctor", "--json"],
+        ["threats", "-a", "--json"], ["threats", "0123456789abcdef", "--json"],
+        ["threats", "0123456789abcdef", "--pcap", "x.pcapng"], ["doctor", "--json"],
         ["check", "--config", "/x", "--list"], ["check", "--template"],
     ])
     func commandsAreUnderstood(arguments: [String]) throws {
@@ -20,6 +21,7 @@ import Testing
     @Test(arguments: [
         ["runn"], ["run", "--interfaces", "x"], ["packets", "--count", "1001"], ["packets", "--count", "x"],
         ["threats", "../status"], ["threats", "0123456789abcdef", "--follow"], ["threats", "1", "2"],
+        ["threats", "--pcap", "x.pcapng"], ["threats", "1", "--pcap", "x.pcapng", "--json"],
     ])
     func wrongUsageExitsWith64(arguments: [String]) {
         do {

@@ -26,6 +26,8 @@ struct FloodJudge {
     let handshake: Double
     /// What a flow's first packet stood for.
     let first: Double
+    /// What another packet of a flow stood for.
+    let rest: Double
     let seconds: Double
 
     func judge(_ lane: borrowing FloodLane) -> FloodVerdict {
@@ -82,14 +84,13 @@ struct FloodJudge {
     /// volume alone.
     private func unsolicited(_ lane: borrowing FloodLane, level: Double) -> FloodVerdict {
         let loose = lane.volume.unaskedPackets * lane.share
+        guard isAlone(lane) else { return FloodVerdict(value: 0, level: level, ratio: 0) }
         let answered = lane.opened > 0 ? min(1, lane.answered / lane.opened) : 0
         var spread = loose
         switch lane.key.kind {
-        case .fragment: break
+        case .fragment, .reflection: break
         // Flows of protocols without ports are few, whatever they carry.
         case .protocols: spread *= 1 - lane.part { $0.isTunnel }
-        // While frames are left out, questions are too, and their answers look unasked.
-        case .reflection: if first > 1, loose < (1 - 1 / first + 0.1) * lane.volume.packets { spread = 0 }
         default: if !isCapped { spread = min(loose, 4 * lane.opened) }
         }
         let isSweep = isSweep(lane, isFew: lane.sources.estimate < settings.fewSources)
@@ -100,6 +101,17 @@ struct FloodJudge {
         var verdict = FloodVerdict(value: value, level: limit, ratio: max(value / limit, packets, bits))
         verdict.purity = loose > 0 ? min(1, spread * (1 - answered) / loose) : 0
         return verdict
+    }
+
+    /// While frames are left out, questions and first fragments are too, and what follows them looks unasked: all but
+    /// 1 / weight of it. So hardly any may be asked.
+    private func isAlone(_ lane: borrowing FloodLane) -> Bool {
+        switch lane.key.kind {
+        case .fragment: lane.volume.unaskedPackets >= (1 - 0.5 / rest) * lane.volume.packets || rest <= 1
+        case .reflection:
+            lane.volume.unaskedPackets >= (1 - 0.5 / first) * (lane.volume.packets + lane.asked) || first <= 1
+        default: true
+        }
     }
 
     /// Errors tell of what their receiver sent, unless there are far too many of them.
