@@ -6,7 +6,8 @@ import Packets
 /// For each client and domain it counts, over a minute and over an hour, the different names below the domain and the bytes
 /// that may have been carried: those of names, as far as they differ, and those of answers to questions for record types that
 /// hold what their owner likes. They count if most questions are for such types, or if names are longer than hosts' names. The
-/// ratio is the lesser of bytes and names, each to its level, and the greater of minute and hour.
+/// ratio is the lesser of bytes and names, each to its level, and the greater of minute and hour. Messages to a name server's
+/// port that are no DNS, and are answered by such (iodine where it reaches its server itself), count as one domain.
 ///
 /// Ordinary lookups stay silent since they ask for addresses of short names, or the same few names again; a mail server since
 /// its TXT lookups are for names with an underscore, of many domains; content networks' random hosts since they are short and
@@ -14,8 +15,8 @@ import Packets
 /// not on the list may look like a tunnel, as it is one by its means. What is encrypted (DoT, DoH) is not seen.
 ///
 /// Severity: medium, one step more from 10 times the level on and another from 100 times on. Confidence: 0.6, more by 0.2 if
-/// most questions are for such types, by up to 0.15 with the share of names that differ; 0.5 where the capture is cut and the
-/// domain not known.
+/// most questions are for such types, by up to 0.15 with the share of names that differ; 0.7 where it is no DNS, 0.5 where the
+/// capture is cut and the domain not known.
 struct DNSTunnel: Detector {
     private struct Key: Hashable, Comparable {
         var client: SourceKey
@@ -66,8 +67,9 @@ struct DNSTunnel: Detector {
             entry.minute.add(row)
             entry.hour.add(row)
             entries[key] = entry
-            let minute = ratio(entry.minute, bytes: settings.bytesOfMinute, names: settings.namesOfMinute)
-            let hour = ratio(entry.hour, bytes: settings.bytesOfHour, names: settings.namesOfHour)
+            let isForeign = row.hash == DomainQueries.foreign
+            let minute = ratio(entry.minute, isForeign, bytes: settings.bytesOfMinute, names: settings.namesOfMinute)
+            let hour = ratio(entry.hour, isForeign, bytes: settings.bytesOfHour, names: settings.namesOfHour)
             var next = verdict ?? Verdict(entry: entry, row: row)
             if max(minute, hour) > next.ratio {
                 (next.ratio, next.isOfHour, next.entry, next.row) = (max(minute, hour), hour > minute, entry, row)
@@ -85,8 +87,10 @@ struct DNSTunnel: Detector {
         return !settings.local.contains { row.isWithin($0) } && !settings.lookups.contains { row.isWithin($0) }
     }
 
-    private func ratio(_ tally: DNSTunnelTally, bytes: Double, names: Double) -> Double {
-        min(carried(tally) / (bytes * scale), tally.names / (names * scale))
+    private func ratio(_ tally: DNSTunnelTally, _ isForeign: Bool, bytes: Double, names: Double) -> Double {
+        // A flood of what is no DNS is answered by nobody.
+        if isForeign, tally.answers < 0.1 * tally.queries { return 0 }
+        return min(carried(tally) / (bytes * scale), tally.names / (names * scale))
     }
 
     /// Bytes that may have been carried.
@@ -115,7 +119,12 @@ extension DNSTunnel {
         let isTyped = tally.carriers >= settings.carrierShare * tally.queries
         var finding = Finding(.dnsTunnel, Subject(row.client, row.family), ratio: verdict.ratio)
         finding.severity = Severity.medium.raised(by: verdict.ratio)
-        finding.confidence = row.domain.isEmpty ? 0.5 : 0.6 + (isTyped ? 0.2 : 0) + 0.15 * tally.newShare
+        finding.confidence =
+            switch row.hash {
+            case DomainQueries.cut: 0.5
+            case DomainQueries.foreign: 0.7
+            default: 0.6 + (isTyped ? 0.2 : 0) + 0.15 * tally.newShare
+            }
         finding.patience = 60_000_000_000
         if verdict.ratio >= 0.7 { finding.evidence = evidence(verdict, tally, window) }
         findings.append(finding)
@@ -147,13 +156,31 @@ extension DNSTunnel {
                 .filter { $0.packet.sourcePort == 53 || $0.packet.destinationPort == 53 }
                 .prefix(20)
         )
-        let domain = row.domain.isEmpty ? "a domain that the capture's length hides" : row.domain
-        evidence.summary =
-            "\(row.client.text(as: row.family)) carried about \(Int(carried(tally))) bytes within \(span) in "
-            + "\(Int(tally.names.rounded())) different names below \(domain) and in the answers."
-        evidence.advice =
-            "Find the program that asks (on the client), and who owns \(domain). Let clients ask only your own resolvers, "
-            + "and refuse the domain there; if it is a lookup service that you use, add it to those known."
+        let client = row.client.text(as: row.family)
+        let (sum, different) = (Int(carried(tally)), Int(tally.names.rounded()))
+        switch row.hash {
+        case DomainQueries.foreign:
+            evidence.summary =
+                "\(client) exchanged about \(sum) bytes within \(span) in messages with the port of name servers that are "
+                + "no DNS."
+            evidence.advice =
+                "Find the program that sends them (on the client), and whom it reaches at port 53. Let clients ask only your "
+                + "own resolvers."
+        case DomainQueries.cut:
+            evidence.summary =
+                "\(client) carried about \(sum) bytes within \(span) in \(different) different names, so long that the "
+                + "capture's length hides their domain."
+            evidence.advice =
+                "Look at the names in the resolver's log. Find the program that asks (on the client), and let clients ask only "
+                + "your own resolvers."
+        default:
+            evidence.summary =
+                "\(client) carried about \(sum) bytes within \(span) in \(different) different names below \(row.domain) and "
+                + "in the answers."
+            evidence.advice =
+                "Find the program that asks (on the client), and who owns \(row.domain). Let clients ask only your own "
+                + "resolvers, and refuse the domain there; if it is a lookup service that you use, add it to those known."
+        }
         return evidence
     }
 }

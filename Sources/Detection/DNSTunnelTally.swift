@@ -8,6 +8,7 @@ struct DNSTunnelTally: Sendable {
         var nameBytes = 0.0
         var carriers = 0.0
         var carrierBytes = 0.0
+        var answers = 0.0
         var failures = 0.0
         var names = DistinctSketch()
     }
@@ -37,6 +38,7 @@ struct DNSTunnelTally: Sendable {
         current.nameBytes += row.nameBytes
         current.carriers += row.carriers
         current.carrierBytes += row.carrierBytes
+        current.answers += row.answers
         current.failures += row.failures
         current.names.merge(row.names)
     }
@@ -45,6 +47,7 @@ struct DNSTunnelTally: Sendable {
     var carriers: Double { current.carriers + before.carriers * rest }
     var nameBytes: Double { current.nameBytes + before.nameBytes * rest }
     var carrierBytes: Double { current.carrierBytes + before.carrierBytes * rest }
+    var answers: Double { current.answers + before.answers * rest }
     var failures: Double { current.failures + before.failures * rest }
 
     /// About how many of the questions were for a name that none before asked for, 0 ... 1.

@@ -9,8 +9,13 @@ public struct DomainQueries: BitwiseCopyable, Sendable {
 
     public var client: Address
     public var family: Family
-    /// Tells domains apart; 0: of names of which the capture shows too little to know the domain.
+    /// Tells domains apart: an odd number; or ``cut``, or ``foreign``.
     public var hash: UInt64
+    /// Of names of which the capture shows too little to know the domain.
+    public static let cut: UInt64 = 0
+    /// Of UDP messages to a name server's port that are no DNS, and of what comes back: their payload counts as names and
+    /// answers.
+    public static let foreign: UInt64 = 2
     private var text = [64 of UInt8](repeating: 0)
     private var textCount: UInt8 = 0
     /// Questions for names below the domain.

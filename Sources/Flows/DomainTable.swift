@@ -29,7 +29,7 @@ struct DomainTable: ~Copyable {
         unsafe stamps.deallocate()
     }
 
-    /// Counts the first question of a packet's payload; what is no DNS counts for nothing.
+    /// Counts the first question of a packet's payload.
     mutating func count(_ payload: RawSpan, _ packet: borrowing Packet, weight: Double) {
         var length = Int(packet.segments == 1 ? packet.payloadLength : UInt32(packet.segmentSize))
         var start = 0
@@ -42,13 +42,36 @@ struct DomainTable: ~Copyable {
             let message = try DNSMessage(bytes, length: length)
             count(message, bytes, packet, length: length, weight)
         } catch {
-            guard case .cut(let isResponse, let hash) = error, !isResponse, hash != 0 else { return }
-            guard packet.destinationPort == 53 else { return }
-            let place = find(packet.source, packet.family, 0)
+            countUnread(error, bytes, packet, length: length, weight)
+        }
+    }
+
+    private mutating func countUnread(
+        _ failure: DNSMessage.Failure,
+        _ bytes: RawSpan,
+        _ packet: borrowing Packet,
+        length: Int,
+        _ weight: Double
+    ) {
+        let isQuestion = packet.destinationPort == 53
+        if failure == .cut(isResponse: false), isQuestion {
+            let place = find(packet.source, packet.family, DomainQueries.cut)
             unsafe rows[place].queries += weight
             // Header, type and class are not the name's.
             unsafe rows[place].nameBytes += weight * Double(max(0, length - 17))
-            unsafe rows[place].names.add(hash)
+            unsafe rows[place].names.add(DNSMessage.hash(ofUnread: bytes))
+        } else if failure.isForeign, packet.transport == .udp {
+            let place = find(isQuestion ? packet.source : packet.destination, packet.family, DomainQueries.foreign)
+            if isQuestion {
+                unsafe rows[place].queries += weight
+                unsafe rows[place].carriers += weight
+                unsafe rows[place].nameBytes += weight * Double(length)
+                unsafe rows[place].names.add(DNSMessage.hash(ofUnread: bytes))
+            } else {
+                unsafe rows[place].answers += weight
+                unsafe rows[place].answerBytes += weight * Double(length)
+                unsafe rows[place].carrierBytes += weight * Double(length)
+            }
         }
     }
 
@@ -64,7 +87,7 @@ struct DomainTable: ~Copyable {
             return
         }
         let client = message.isResponse ? packet.destination : packet.source
-        // 0 stands for unknown domains.
+        // Even numbers stand for what has no domain.
         let place = find(client, packet.family, name.hashOfDomain(bytes) | 1)
         if unsafe rows[place].queries + rows[place].answers == 0 {
             let count = name.end - name.domain - 2

@@ -4,11 +4,21 @@ public struct DNSMessage: Equatable, BitwiseCopyable, Sendable {
     public enum Failure: Error, Equatable, BitwiseCopyable, Sendable {
         /// Shorter than a header; or the question's type and class are missing.
         case short
-        /// The capture ends before the question does. What was seen of it gave this hash.
-        case cut(isResponse: Bool, hash: UInt64)
+        /// The capture ends before the question does.
+        case cut(isResponse: Bool)
         /// It has no question, or is another operation than a query.
         case noQuestion
+        /// An operation that does not exist (RFC 6895 section 2.2).
+        case operation
         case name(DNSName.Failure)
+
+        /// Whether it is no DNS at all, whatever port it came by.
+        public var isForeign: Bool {
+            switch self {
+            case .short, .operation, .name: true
+            case .cut, .noQuestion: false
+            }
+        }
     }
 
     /// Types of records that a message may ask for (IANA, "Resource Record (RR) TYPEs").
@@ -39,23 +49,26 @@ public struct DNSMessage: Equatable, BitwiseCopyable, Sendable {
     ///   - length: of the message on the wire.
     public init(_ bytes: RawSpan, length: Int) throws(Failure) {
         guard length >= Self.header else { throw .short }
-        guard bytes.byteCount >= Self.header else { throw .cut(isResponse: false, hash: 0) }
+        guard bytes.byteCount >= Self.header else { throw .cut(isResponse: false) }
         let flags = bytes.be16(at: 2)
         isResponse = flags & 0x8000 != 0
         responseCode = UInt8(flags & 15)
-        guard flags & 0x7800 == 0, bytes.be16(at: 4) > 0 else { throw .noQuestion }
+        let operation = flags >> 11 & 15
+        guard operation <= 6, operation != 3 else { throw .operation }
+        guard operation == 0, bytes.be16(at: 4) > 0 else { throw .noQuestion }
         do throws(DNSName.Failure) {
             name = try DNSName(bytes, at: Self.header, length: length)
         } catch {
-            throw error == .cut ? Self.cut(bytes, flags) : .name(error)
+            throw error == .cut ? .cut(isResponse: flags & 0x8000 != 0) : .name(error)
         }
         questionEnd = name.end + 4
         guard questionEnd <= length else { throw .short }
-        guard questionEnd <= bytes.byteCount else { throw Self.cut(bytes, flags) }
+        guard questionEnd <= bytes.byteCount else { throw .cut(isResponse: flags & 0x8000 != 0) }
         type = bytes.be16(at: name.end)
     }
 
-    private static func cut(_ bytes: RawSpan, _ flags: UInt16) -> Failure {
-        .cut(isResponse: flags & 0x8000 != 0, hash: bytes.hash(header..<bytes.byteCount))
+    /// Tells messages apart that could not be read, by what stands behind the header; all bits mixed.
+    public static func hash(ofUnread bytes: RawSpan) -> UInt64 {
+        bytes.hash(min(header, bytes.byteCount)..<bytes.byteCount)
     }
 }

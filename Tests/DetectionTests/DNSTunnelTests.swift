@@ -129,6 +129,29 @@ import Testing
         #expect(incident.worst.summary.contains("hides"))
     }
 
+    @Test mutating func `What is no DNS at a name server's port is found where it is answered by such`() throws {
+        func script(isAnswered: Bool) -> Script {
+            var script = Script()
+            for number in 0..<100 {
+                // As iodine writes them where it reaches its server itself.
+                let message = [0x10, 0xD1, 0x9E, 0x20] + Array(label(80).utf8)
+                let (time, frame) = (Double(number) * 0.2, PacketBuilder().ethernet())
+                let (client, server) = ("198.51.100.1", "192.0.2.53")
+                script.add(time, frame.ipv4(from: client, to: server).udp(from: 40_000, to: 53).payload(message).bytes)
+                guard isAnswered else { continue }
+                let answer = frame.ipv4(from: server, to: client).udp(from: 53, to: 40_000).payload(message).bytes
+                script.add(time + 0.02, answer)
+            }
+            return script
+        }
+        let detected = Detected(script(isAnswered: true).windows())
+        #expect(detected.classes == ["tunnel.dns"])
+        let incident = try #require(detected.opened.first)
+        #expect(incident.confidence == 0.7)
+        #expect(incident.worst.summary.contains("no DNS"))
+        #expect(Detected(script(isAnswered: false).windows()).events.isEmpty)
+    }
+
     @Test mutating func `Over TCP it is the same`() {
         var script = Script()
         var connection = script.open(at: 0, port: 53, clientPort: 40_000)

@@ -60,12 +60,8 @@ import Testing
                 _ = try DNSMessage(part, length: whole.count)
                 Issue.record("\(count) bytes were read as a whole")
             } catch {
-                guard case .cut(let isResponse, let hash) = error else {
-                    Issue.record("\(count) bytes: \(error)")
-                    continue
-                }
-                #expect(isResponse == (count >= 12))
-                #expect(hashes.insert(hash).inserted || count <= 12)
+                #expect(error == .cut(isResponse: count >= 12))
+                #expect(hashes.insert(DNSMessage.hash(of: part)).inserted || count <= 12)
             }
             let failure: DNSMessage.Failure =
                 count < 12 ? .short : count < whole.count - 4 ? .name(.malformed) : .short
@@ -97,12 +93,14 @@ import Testing
     }
 
     @Test func `Without a question, or of another operation, there is nothing to read`() {
-        for change in [(5, UInt8(0)), (2, UInt8(0x28))] {
+        let changes: [(Int, UInt8, DNSMessage.Failure)] = [
+            (5, 0, .noQuestion), (2, 0x28, .noQuestion), (2, 0x9E, .operation), (2, 0x78, .operation),
+        ]
+        for (place, value, failure) in changes {
             var bytes = DNSQuestion("example.org").bytes
-            bytes[change.0] = change.1
-            #expect(throws: DNSMessage.Failure.noQuestion) {
-                try DNSMessage(bytes, length: bytes.count)
-            }
+            bytes[place] = value
+            #expect(throws: failure) { try DNSMessage(bytes, length: bytes.count) }
+            #expect(failure.isForeign == (failure == .operation))
         }
     }
 }
@@ -130,6 +128,8 @@ struct DNSQuestion {
 }
 
 extension DNSMessage {
+    fileprivate static func hash(of bytes: [UInt8]) -> UInt64 { unsafe hash(ofUnread: bytes.span.bytes) }
+
     fileprivate init(_ bytes: [UInt8], length: Int) throws(Failure) {
         try unsafe self.init(bytes.span.bytes, length: length)
     }
