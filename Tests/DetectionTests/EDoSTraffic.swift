@@ -1,7 +1,7 @@
-import Support
 import Detection
 import Flows
 import Packets
+import Support
 
 /// What clients do at one service, for hours, as the records of flows that the tables would tell: one every 10 s while
 /// there is traffic, cut every 300 s.

@@ -72,7 +72,8 @@ struct ObservationTests {
         #expect(
             Self.volumes(window) == [
                 "10.0.0.1:0 data 1", "10.0.0.1:0 finish 1", "192.0.2.1:443 synchronize 1", "192.0.2.1:443 answer 1",
-                "192.0.2.1:443 completed 1", "192.0.2.1:443 request 2", "192.0.2.1:0 acknowledge 1", "192.0.2.1:0 data 2",
+                "192.0.2.1:443 completed 1", "192.0.2.1:443 request 2", "192.0.2.1:0 acknowledge 1",
+                "192.0.2.1:0 data 2",
             ]
         )
         let flow = try #require(window.flows.first)
