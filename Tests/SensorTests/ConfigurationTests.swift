@@ -78,8 +78,13 @@ import Testing
     }
 
     @Test func everyKeyIsReadFromTheEnvironmentAsFromTheFile() throws {
-        #expect(Set(Self.samples.map(\.key)) == Set(Configuration.settings.map(\.key)))
-        for sample in Self.samples {
+        // Levels: the largest that each takes.
+        let levels = Configuration.levelSettings.map { setting in
+            (setting.key, String(setting.allowed.split(separator: " ").dropFirst(2).first ?? ""))
+        }
+        let samples = Self.samples + levels
+        #expect(Set(samples.map(\.key)) == Set(Configuration.settings.map(\.key)))
+        for sample in samples {
             let setting = try #require(Configuration.settings.first { $0.key == sample.key })
             let value = setting.isList ? "[\(sample.value)]" : sample.value
             let fromFile = try load("\(sample.key): \(value)").configuration
