@@ -232,16 +232,23 @@ extension Configuration {
         .number(
             "detect.edos.leech_time",
             \.detect.settings.edos.leechTime,
-            1...10000,
+            0.1...10000,
             unit: "minutes",
             "Time for which one client must go on."
         ),
         .number(
             "detect.edos.download_time",
             \.detect.settings.edos.downloadTime,
-            1...10000,
+            0.1...10000,
             unit: "minutes",
             "The same for fewer than three requests: one very long download."
+        ),
+        .number(
+            "detect.edos.stay_time",
+            \.detect.settings.edos.stayTime,
+            0.1...10000,
+            unit: "minutes",
+            "Time that ten clients and more must have stayed together; a tenth of it, that any is looked at."
         ),
         .number("detect.edos.share", \.detect.settings.edos.share, 0.05...1, "Its share in the service's cost."),
         .number(
@@ -266,7 +273,7 @@ extension Configuration {
         .number(
             "detect.edos.held_time",
             \.detect.settings.edos.heldTime,
-            1...10000,
+            0.1...10000,
             unit: "minutes",
             "Time for which they are held, on average."
         ),

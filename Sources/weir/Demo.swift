@@ -22,11 +22,11 @@ struct Demo: ParsableCommand {
 
     /// What happens when, and which incident should come of it.
     private static let acts: [(second: Int64, role: String, lasts: Int, says: String, expects: String)] = [
-        (0, "users", 85, "twelve people visit the web server", ""),
-        (1, "leech", 84, "one client downloads without end", "edos."),
+        (0, "users", 100, "twelve people visit the web server", ""),
+        (1, "leech", 99, "one client downloads without end", "edos.leech"),
         (6, "scan", 10, "a port scan begins", "scan."),
         (16, "flood", 10, "a flood of SYNs in the name of others begins", "flood.syn"),
-        (28, "slow", 50, "80 connections ask for a page and never end asking", "slow."),
+        (28, "slow", 70, "80 connections ask for a page and never end asking", "slow."),
     ]
 
     func run() throws {
@@ -60,7 +60,7 @@ struct Demo: ParsableCommand {
         var sensor = try Self.start(in: Self.victim, "/proc/self/exe", words, log: folder + "/weir.log")
         let client = SensorClient(path: folder + "/weir.sock")
         try awaitAnswer(of: client, &sensor, log: folder + "/weir.log")
-        let server = try Self.traffic("server", 120, in: Self.victim, folder)
+        let server = try Self.traffic("server", 130, in: Self.victim, folder)
         say("A sensor watches a web server in a namespace of its own. What it tells:")
         let told = try watch(client, &sensor, signals, folder)
         sensor.send(SIGTERM)
@@ -97,7 +97,7 @@ struct Demo: ParsableCommand {
         var next = 0
         var seen: Set<String> = []
         var found: Set<String> = []
-        while Clock.monotonic.now() - start < 85_000_000_000, sensor.isRunning {
+        while Clock.monotonic.now() - start < 100_000_000_000, sensor.isRunning {
             let second = (Clock.monotonic.now() - start) / 1_000_000_000
             while next < Self.acts.count, second >= Self.acts[next].second {
                 let act = Self.acts[next]
@@ -132,8 +132,10 @@ struct Demo: ParsableCommand {
           level: warning
         detect:
           edos:
-            leech_time: 1
-            download_time: 1
+            floor: 300000000
+            stay_time: 1
+            leech_time: 0.4
+            download_time: 0.4
         """
 
     // MARK: - Namespaces
