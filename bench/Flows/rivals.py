@@ -53,8 +53,8 @@ CIC = (
 
 # Name, what it does, command, whether on the cut file, flows from its output (or a shell command that counts them).
 tools = [
-    ("Weir", "76 features", [weir, "replay", "--json", mix], False, weir_flows),
-    ("Weir, CSV", "84 columns written", [weir, "replay", "--json", "--flows", f"{folder}/weir.csv", mix], False, weir_flows),
+    ("Weir", "76 features", [weir, "replay", "--scale", "0", "--json", mix], False, weir_flows),
+    ("Weir, CSV", "84 columns written", [weir, "replay", "--scale", "0", "--json", "--flows", f"{folder}/weir.csv", mix], False, weir_flows),
     ("softflowd", "NetFlow 9, counters", ["softflowd", "-r", mix, "-d", "-N", "-p", f"{folder}/softflowd.pid", "-c", "none",
       "-6", "-v", "9", "-T", "vlan", "-m", "262144", "-n", "127.0.0.1:19995"], False, softflowd_flows),
     ("nfpcapd", "nfdump files, counters", ["nfpcapd", "-r", mix, "-w", f"{folder}/nfpcapd"], False,
@@ -126,8 +126,8 @@ for number in range(rounds):
             result["flows"] = count(flows) if isinstance(flows, str) else flows(text)
 one, two = [], []
 for number in range(rounds):
-    one.append(run([weir, "replay", "--json", mix], pinned=False)[0])
-    two.append(run([weir, "replay", "--json", "--workers", "2", mix], pinned=False)[0])
+    one.append(run([weir, "replay", "--scale", "0", "--json", mix], pinned=False)[0])
+    two.append(run([weir, "replay", "--scale", "0", "--json", "--workers", "2", mix], pinned=False)[0])
 
 rows = []
 print(f"{'tool':<24}{'does':<24}{'CPU s':>8}{'packets/s':>12}{'MiB':>7}{'flows':>9}{'Weir is':>9}")
