@@ -148,7 +148,8 @@ class World:
             daemon off; pid {self.folder}/nginx.pid; error_log /dev/null; worker_processes 1;
             events {{ worker_connections 8192; }}
             http {{ access_log off; keepalive_requests 100000; client_max_body_size 0; client_body_temp_path {self.folder}/b;
-                   server {{ listen 80; listen [::]:80; root {pages}; }} }}""")
+                   server {{ listen 80; listen [::]:80; root {pages}; location /form {{ proxy_pass http://127.0.0.1:81; }} }}
+                   server {{ listen 127.0.0.1:81; return 200; }} }}""")
         self.spawn(VICTIM, "nginx", "-c", f"{self.folder}/nginx.conf")
         key = f"{self.folder}/host"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
@@ -252,7 +253,7 @@ def attacks(world):
         "for n in $(seq 1 60); do timeout 10 hping3 -q --udp --flood -p 7 10.78.0.$n & done; wait")
     url = f"http://{HOST}/"
     for mode, name, extra in (("-H", "headers", ""), ("-B", "body", "-s 100000"), ("-X", "read", "-w 10 -y 20 -n 5 -z 32 -k 3")):
-        target = url + ("big" if mode == "-X" else "")
+        target = url + {"-H": "", "-B": "form", "-X": "big"}[mode]
         yield f"slowhttptest {mode}", rf"slow\.{name}", 60, (
             f"timeout 60 slowhttptest {mode} -c 200 -r 50 -i 10 -l 60 {extra} -u {target} -p 3")
     yield "goldeneye", r"flood\.(requests|connections)", 30, f"timeout 30 goldeneye {url} -w 4 -s 100"
